@@ -1,0 +1,210 @@
+package broker
+
+import (
+	"net/netip"
+
+	"weir/internal/record"
+	"weir/internal/route"
+)
+
+// Principal is an authenticated user.
+type Principal struct {
+	User string
+	Tags []string
+}
+
+// SessionOptions describe the connection a session serves.
+type SessionOptions struct {
+	Namespace  string
+	Dialect    string // for listings: "AMQP 0-9-1"
+	Name       string // unique for listings: "127.0.0.1:5123 -> 127.0.0.1:5672"
+	Remote     netip.AddrPort
+	Properties map[string]any // what the client said of itself
+	// WindowBytes bounds the bytes delivered and not yet reported by Sent.
+	// 0 takes the default of 4 MiB.
+	WindowBytes int64
+	// Pressure is called when publishers should stop (true) or may go on.
+	// It runs on an engine goroutine and must not block.
+	Pressure func(blocked bool, reason string)
+	// Kill is called when an administrator closes the connection.
+	Kill func(reason string)
+}
+
+// Overflow says what a queue at its limit does.
+type Overflow uint8
+
+// The overflow behaviours. Their numbers are on disk.
+const (
+	OverflowDropHead         Overflow = 0
+	OverflowReject           Overflow = 1
+	OverflowRejectDeadLetter Overflow = 2
+	OverflowBlock            Overflow = 3
+)
+
+// Settings are what a queue does with its messages. Pointers are nil where the
+// declarer said nothing, so that policies can fill them.
+type Settings struct {
+	TTLMillis       *int64    `json:"ttl,omitempty"`      // per message
+	ExpiresMillis   *int64    `json:"expires,omitempty"`  // the queue itself, when unused
+	MaxLength       *int64    `json:"max_len,omitempty"`  // ready messages
+	MaxBytes        *int64    `json:"max_size,omitempty"` // their native bytes
+	Overflow        *Overflow `json:"overflow,omitempty"`
+	DeadLetterTo    *string   `json:"dlx,omitempty"` // exchange
+	DeadLetterKey   *string   `json:"dlk,omitempty"`
+	MaxPriority     *uint8    `json:"prio,omitempty"`
+	SingleActive    *bool     `json:"sac,omitempty"`
+	DeliveryLimit   *int64    `json:"limit,omitempty"`
+	BackoffMin      *int64    `json:"back_min,omitempty"` // ms before a redelivery, times the count
+	BackoffMax      *int64    `json:"back_max,omitempty"`
+	LeaseMillis     *int64    `json:"lease,omitempty"` // consumer timeout: returns the message
+	DedupMillis     *int64    `json:"dedup,omitempty"` // de-duplication window
+	RatePerSecond   *float64  `json:"rate,omitempty"`  // delivery-rate limit
+	RetainMillis    *int64    `json:"retain,omitempty"`
+	RetainBytes     *int64    `json:"retain_size,omitempty"`
+	DelayedDelivery bool      `json:"-"`
+}
+
+// QueueSpec declares a queue.
+type QueueSpec struct {
+	Name       string
+	Passive    bool // check that it exists and may be used; nothing else is compared
+	Durable    bool
+	Exclusive  bool // to this session, deleted with it
+	AutoDelete bool // deleted when its last consumer has gone
+	Settings   Settings
+	// Arguments are the declaration as the dialect spelled it, kept for listings
+	// and for Check. Values: nil, bool, int64, float64, string, []any, map[string]any.
+	Arguments map[string]any
+	// Check compares Arguments where the queue exists already (not for Passive).
+	Check func(existing map[string]any) *Error
+}
+
+// QueueInfo is a queue and its counts at one moment.
+type QueueInfo struct {
+	Namespace, Name                string
+	Durable, Exclusive, AutoDelete bool
+	Owner                          string // session name of an exclusive queue
+	Arguments                      map[string]any
+	Policy                         string
+	Log                            record.LogID
+	Ready, Unsettled, Total        uint64 // Unsettled: handed out, not settled
+	ReadyBytes, Bytes              int64
+	Consumers                      int
+	ActiveConsumer                 string
+	Published, Delivered, Acked    uint64
+	Redelivered                    uint64
+}
+
+// ExchangeSpec declares an exchange.
+type ExchangeSpec struct {
+	Name       string
+	Passive    bool
+	Kind       string // "direct", "fanout", "topic", "headers", "x-consistent-hash", …
+	Durable    bool
+	AutoDelete bool // deleted when its last binding has gone
+	Internal   bool // no publishes from clients
+	Alternate  *string
+	Arguments  map[string]any
+	Check      func(existing map[string]any) *Error
+}
+
+// ExchangeInfo is an exchange as listed.
+type ExchangeInfo struct {
+	Namespace, Name, Kind         string
+	Durable, AutoDelete, Internal bool
+	Arguments                     map[string]any
+	Policy                        string
+}
+
+// BindingSpec binds a queue or an exchange to a source exchange.
+type BindingSpec struct {
+	Source      string
+	Destination string
+	ToExchange  bool
+	Key         string
+	Arguments   map[string]any
+	// Match and Headers are what a headers exchange compares.
+	Match   route.MatchMode
+	Headers []route.Header
+}
+
+// DeleteOptions guard a delete.
+type DeleteOptions struct {
+	IfUnused, IfEmpty bool
+}
+
+// Outgoing is one message to publish. Slices are only read during Publish.
+type Outgoing struct {
+	Exchange string
+	Key      []byte
+	Dialect  record.Dialect
+	Priority uint8
+	TTL      int64 // ms; -1 none
+	Delay    int64 // ms; 0 none
+	Dedup    record.DedupID
+	Message  route.Message // headers for those exchanges that look; may be nil
+	// ExtraKeys are further routing keys the message is published with.
+	ExtraKeys []string
+	// Native is the message in its dialect, in up to three parts.
+	Native [3][]byte
+}
+
+// Refusal is one message of a Completion that was not stored everywhere.
+type Refusal struct {
+	Sequence uint64
+	Code     Code
+}
+
+// Completion reports a contiguous run of a publisher's messages as durable,
+// except for those refused. Completions come in order and without gaps.
+type Completion struct {
+	First, Last uint64
+	Refused     []Refusal // ascending; nil when all are stored
+}
+
+// Delivery is one message handed to a consumer.
+type Delivery struct {
+	Offset      record.Offset
+	Count       uint32 // earlier deliveries known to have been returned
+	Redelivered bool   // may have been delivered before
+	Record      []byte // package record; immutable, may be kept
+}
+
+// Sink receives what an attachment is given. Its methods run on engine
+// goroutines, never block and never fail. The slice is reused after the call.
+type Sink interface {
+	Deliver(a *Attachment, ds []Delivery)
+	// Detached says that the broker ended the attachment; nothing follows.
+	Detached(a *Attachment, cause *Error)
+}
+
+// AttachOptions attach a consumer to a queue.
+type AttachOptions struct {
+	Queue      string
+	Tag        string // for listings
+	Exclusive  bool
+	Priority   int32
+	AutoSettle bool // settled by being delivered; credit is then only the byte window
+	Credit     int64
+	// Pool, when not nil, bounds the leases of all attachments that share it.
+	Pool      *CreditPool
+	Arguments map[string]any
+}
+
+// Outcome is what a consumer decided about a message.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Accept  Outcome = iota // done
+	Release                // give it to somebody again, counted as a delivery
+	Return                 // give it back untouched: it was never looked at
+	Reject                 // dead-letter it, or drop it where there is nowhere to
+)
+
+// Pulled is the answer to a Pull.
+type Pulled struct {
+	Attachment *Attachment // settles the delivery
+	Delivery   Delivery
+	Ready      uint64 // messages left
+}
