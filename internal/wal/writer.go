@@ -338,7 +338,12 @@ func (w *writer) rotate(size int64) error {
 
 // notFull hides that a sync failed for lack of room: what the pages hold is
 // unknown then, which is a failed disk and not a full one.
-func notFull(err error) error { return fmt.Errorf("sync failed: %v", err) }
+func notFull(err error) error {
+	if errors.Is(err, vfs.ErrFull) {
+		return fmt.Errorf("sync failed: %v", err)
+	}
+	return err
+}
 
 // finish ends a clean stop: a mark that everything before it is durable.
 func (w *writer) finish() {

@@ -1,0 +1,235 @@
+package wal_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"weir/internal/record"
+	"weir/internal/vfs"
+	"weir/internal/wal"
+)
+
+var errDevice = errors.New("input/output error")
+
+// TestFatal fails every changing operation of a run in turn. The log must call
+// Fatal once, acknowledge nothing after it, and hold after a restart what it
+// acknowledged before, also if power fails then.
+func TestFatal(t *testing.T) {
+	for n := 1; ; n++ {
+		ops := 0
+		m := vfs.NewMem()
+		fs := vfs.Inject(m, func(op vfs.Op) error {
+			if op.Kind.Changes() {
+				ops++
+			}
+			if ops >= n && op.Kind.Changes() {
+				return fmt.Errorf("%v %s: %w", op.Kind, op.Name, errDevice)
+			}
+			return nil
+		})
+		fatal, acked := 0, 0
+		var want []wal.Record
+		w, err := wal.Open(wal.Options{FS: fs, Dir: dir, FileBytes: 4 << 10, Manual: true, Fatal: func(err error) {
+			fatal++
+			if !errors.Is(err, errDevice) {
+				t.Fatalf("fatal: %v", err)
+			}
+		}}, nil)
+		if err != nil {
+			if !errors.Is(err, errDevice) {
+				t.Fatal(err)
+			}
+			continue
+		}
+		for i := record.Index(1); i <= 30; i++ {
+			r := make1(1, i, 500)
+			want = append(want, r)
+			w.Append([]wal.Record{r}, func(err error) {
+				switch {
+				case err == nil && fatal == 0:
+					acked++
+				case err == nil:
+					t.Fatal("acknowledged after a fatal error")
+				case !errors.Is(err, wal.ErrClosed):
+					t.Fatalf("append: %v", err)
+				}
+			})
+			w.Release(1, i/2)
+			w.Step()
+		}
+		closed := w.Close()
+		if ops < n {
+			must(t, closed)
+			if fatal != 0 {
+				t.Fatal("fatal without an error")
+			}
+			return
+		}
+		if fatal != 1 {
+			t.Fatalf("operation %d failed: fatal was called %d times", n, fatal)
+		}
+		for _, after := range []*vfs.Mem{m, m.CrashClone(func() bool { return false })} {
+			_, got, err := replay(after, func() uint32 { return 1 })
+			must(t, err)
+			if acked > 15 && len(got) == 0 || len(got) > 0 && int(got[len(got)-1].Index) < acked {
+				t.Fatalf("operation %d failed: %d acknowledged, replayed %d", n, acked, len(got))
+			}
+			for i, r := range got {
+				if !same(r, want[int(got[0].Index)-1+i]) {
+					t.Fatalf("replay %d differs", i)
+				}
+			}
+		}
+	}
+}
+
+// TestFailedSyncIsNotTrustedFromCache restarts after a failed sync: what the
+// page cache still shows must be made durable before it is handed out.
+func TestFailedSyncIsNotTrustedFromCache(t *testing.T) {
+	m := vfs.NewMem()
+	fail := false
+	fs := vfs.Inject(m, func(op vfs.Op) error {
+		if fail && op.Kind == vfs.OpSync {
+			return errDevice
+		}
+		fail = fail || op.Kind == vfs.OpWrite && op.Length > 5000
+		return nil
+	})
+	w, err := wal.Open(wal.Options{FS: fs, Dir: dir, FileBytes: 64 << 10, Manual: true, Fatal: func(error) {}}, nil)
+	must(t, err)
+	w.Append([]wal.Record{make1(1, 1, 10)}, func(err error) { must(t, err) })
+	w.Step()
+	w.Append([]wal.Record{make1(1, 2, 5000)}, func(err error) {
+		if err == nil {
+			t.Fatal("acknowledged")
+		}
+	})
+	w.Step()
+	_, got, err := replay(m, func() uint32 { return 1 })
+	must(t, err)
+	if len(got) != 2 {
+		t.Fatalf("replayed %d", len(got))
+	}
+	_, again, err := replay(m.CrashClone(func() bool { return false }), func() uint32 { return 1 })
+	must(t, err)
+	requireSame(t, again, got)
+}
+
+func TestFullDisk(t *testing.T) {
+	m := vfs.NewMem()
+	w, _ := open(t, wal.Options{FS: m, FileBytes: 8 << 10, Manual: true, Fatal: func(err error) { t.Fatal(err) }})
+	m.SetFreeLimit(20 << 10)
+	var want []wal.Record
+	var refused []wal.Record
+	cramped := false
+	for i := record.Index(1); len(refused) == 0; i++ {
+		r := make1(1, i, 1500)
+		w.Append([]wal.Record{r}, func(err error) {
+			switch {
+			case err == nil:
+				want = append(want, r)
+			case errors.Is(err, vfs.ErrFull):
+				refused = append(refused, r)
+			default:
+				t.Fatal(err)
+			}
+		})
+		w.Step()
+		w.Step()
+		if !w.Roomy() && len(refused) == 0 {
+			cramped = true
+		}
+	}
+	if !cramped || w.Roomy() {
+		t.Fatal("Roomy did not warn before the first refusal")
+	}
+	// A small record of another shard still fits; the same shard may not go on.
+	put := func(r wal.Record) (err error) {
+		w.Append([]wal.Record{r}, func(e error) { err = e })
+		w.Step()
+		return err
+	}
+	small := make1(2, 1, 10)
+	must(t, put(small))
+	want = append(want, small)
+	if err := put(make1(1, refused[0].Index+1, 1)); !errors.Is(err, vfs.ErrFull) {
+		t.Fatalf("a gap: %v", err)
+	}
+	// A restart on the full disk works, and so does going on in what is left.
+	_, got, err := replay(m.CrashClone(func() bool { return false }), func() uint32 { return 1 })
+	must(t, err)
+	requireSame(t, got, want)
+
+	w.Release(1, refused[0].Index-1)
+	w.Step()
+	if !w.Roomy() {
+		t.Fatal("not roomy after a release")
+	}
+	must(t, put(refused[0]))
+	must(t, put(make1(1, refused[0].Index+1, 1)))
+	must(t, w.Close())
+	_, got, err = replay(m, func() uint32 { return 1 })
+	must(t, err)
+	if n := len(got); got[n-1].Index != refused[0].Index+1 || !same(got[n-2], refused[0]) {
+		t.Fatal("the retried record is not where it belongs")
+	}
+}
+
+func TestFullDiskFromTheStart(t *testing.T) {
+	m := vfs.NewMem()
+	must(t, m.MkdirAll(dir))
+	m.SetFreeLimit(100)
+	w, _ := open(t, wal.Options{FS: m, FileBytes: 8 << 10})
+	if w.Roomy() {
+		t.Fatal("roomy")
+	}
+	if err := appendWait(w, make1(1, 1, 10)); !errors.Is(err, vfs.ErrFull) {
+		t.Fatal(err)
+	}
+	m.SetFreeLimit(-1)
+	must(t, appendWait(w, make1(1, 1, 10)))
+	must(t, w.Close())
+	_, got := open(t, wal.Options{FS: m, FileBytes: 8 << 10})
+	if len(got) != 1 {
+		t.Fatalf("replayed %d", len(got))
+	}
+}
+
+// TestHalfWrittenGroupIsGivenUp meets a device that runs full in the middle of
+// a write into a preallocated file.
+func TestHalfWrittenGroupIsGivenUp(t *testing.T) {
+	m := vfs.NewMem()
+	full := false
+	fs := vfs.Inject(m, func(op vfs.Op) error {
+		if full && op.Kind == vfs.OpWrite && op.Length > 1000 {
+			f, err := m.OpenReadWrite(op.Name[:len(op.Name)-len(".spare")] + ".wal")
+			if err != nil {
+				return err
+			}
+			if _, err := f.WriteAt(make([]byte, 700), op.Offset); err != nil {
+				return err
+			}
+			return vfs.ErrFull
+		}
+		return nil
+	})
+	w, _ := open(t, wal.Options{FS: fs, FileBytes: 16 << 10, Manual: true, Fatal: func(err error) { t.Fatal(err) }})
+	put := func(r wal.Record) (err error) {
+		w.Append([]wal.Record{r}, func(e error) { err = e })
+		for w.Step() {
+		}
+		return err
+	}
+	must(t, put(make1(1, 1, 100)))
+	full = true
+	if err := put(make1(1, 2, 2000)); !errors.Is(err, vfs.ErrFull) {
+		t.Fatal(err)
+	}
+	full = false
+	must(t, put(make1(1, 2, 30)))
+	must(t, put(make1(1, 3, 30)))
+	_, got, err := replay(m.CrashClone(func() bool { return false }), func() uint32 { return 1 })
+	must(t, err)
+	requireSame(t, got, []wal.Record{make1(1, 1, 100), make1(1, 2, 30), make1(1, 3, 30)})
+}
