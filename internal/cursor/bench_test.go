@@ -2,7 +2,6 @@ package cursor_test
 
 import (
 	"testing"
-	"unsafe"
 
 	"weir/internal/cursor"
 	"weir/internal/record"
@@ -105,11 +104,5 @@ func BenchmarkRangeOf100(b *testing.B) {
 			s.SettleLocal(1, lo, hi)
 			s.Settle(lo, hi)
 		}
-	}
-}
-
-func TestIdleQueueIsSmall(t *testing.T) {
-	if size := unsafe.Sizeof(cursor.Settling{}); size >= 400 {
-		t.Errorf("an idle queue takes %d bytes", size)
 	}
 }

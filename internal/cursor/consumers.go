@@ -132,12 +132,7 @@ func (s *Settling) Detach(id ConsumerID, out []Range) []Range {
 		w.pulls--
 		return out
 	}
-	c.leave()
-	g := c.group
-	if g.members = without(g.members, c); len(g.members) == 0 {
-		i := slices.Index(w.groups, g)
-		w.groups = slices.Delete(w.groups, i, i+1)
-	}
+	w.withdraw(c)
 	return out
 }
 

@@ -49,6 +49,9 @@ func (d *directory) floor(key uint64) int {
 
 // exact returns the index of the entry with this very key.
 func (d *directory) exact(key uint64) (int, bool) {
+	if d.tail > 0 && d.buf[d.tail-1].key == key {
+		return d.len() - 1, true
+	}
 	i := d.floor(key)
 	if i < 0 || d.at(i).key != key {
 		return i, false
@@ -59,6 +62,10 @@ func (d *directory) exact(key uint64) (int, bool) {
 // insert puts e before the entry at index i.
 func (d *directory) insert(i int, e entry) {
 	n := d.len()
+	if n == 0 && len(d.buf) > 0 {
+		d.buf[0], d.head, d.tail = e, 0, 1
+		return
+	}
 	left := i < n-i
 	if left && d.head == 0 || !left && d.tail == len(d.buf) {
 		left = d.makeSlack(left)
@@ -99,14 +106,15 @@ func (d *directory) makeSlack(left bool) bool {
 // remove takes count entries out from index i on.
 func (d *directory) remove(i, count int) {
 	n := d.len()
+	if count == n {
+		d.head, d.tail = 0, 0
+		return
+	}
 	if i < n-i-count {
 		copy(d.buf[d.head+count:d.head+count+i], d.buf[d.head:d.head+i])
 		d.head += count
 	} else {
 		copy(d.buf[d.head+i:d.tail-count], d.buf[d.head+i+count:d.tail])
 		d.tail -= count
-	}
-	if d.head == d.tail {
-		d.head, d.tail = 0, 0
 	}
 }

@@ -81,16 +81,26 @@ func (s *Settling) makeReady(o record.Offset) {
 }
 
 // makeReadyRange puts a range of offsets that are in no state into their lanes.
+// What it does by offset, it does only for those with a priority or overdue.
 func (s *Settling) makeReadyRange(lo, hi record.Offset) {
-	if s.upper != nil && s.upper.priorities.dir.len() > 0 || s.expiring != nil && s.expiring.overdue.Len() > 0 {
-		for o := lo; o < hi; o++ {
-			s.makeReady(o)
-		}
-		return
-	}
 	s.ready.AddRange(lo, hi)
 	if s.exact() {
 		s.readyBytes += s.weight.of(lo, hi)
+	}
+	if s.upper != nil && len(s.upper.lanes) > 0 {
+		s.upper.priorities.each(lo, hi, func(o record.Offset, _ *uint8) {
+			if lane := s.lane(o); lane != &s.ready {
+				s.ready.Remove(o)
+				lane.Add(o)
+				s.upper.ready++
+			}
+		})
+	}
+	if s.expiring != nil {
+		overdue := &s.expiring.overdue
+		for o, ok := overdue.Next(lo); ok && o < hi; o, ok = overdue.Next(o) {
+			s.expiring.returned(o, &s.unsettled)
+		}
 	}
 }
 

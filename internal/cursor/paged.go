@@ -63,7 +63,7 @@ func (p *paged[T]) takePage() int {
 
 // sum adds up the numbers of [lo, hi).
 func (p *paged[T]) sum(lo, hi record.Offset) (total int64) {
-	p.each(lo, hi, func(cell *T) { total += int64(*cell) })
+	p.each(lo, hi, func(_ record.Offset, cell *T) { total += int64(*cell) })
 	return total
 }
 
@@ -72,7 +72,7 @@ func (p *paged[T]) drop(lo, hi record.Offset) (total int64) {
 	if lo+1 == hi {
 		return int64(p.set(lo, 0))
 	}
-	p.each(lo, hi, func(cell *T) {
+	p.each(lo, hi, func(_ record.Offset, cell *T) {
 		total += int64(*cell)
 		*cell = 0
 	})
@@ -113,7 +113,7 @@ func (p *paged[T]) collect(from, to int) {
 }
 
 // each visits the numbers of [lo, hi) that have a page.
-func (p *paged[T]) each(lo, hi record.Offset, visit func(*T)) {
+func (p *paged[T]) each(lo, hi record.Offset, visit func(record.Offset, *T)) {
 	for i := max(p.dir.floor(uint64(lo)>>pageShift), 0); i < p.dir.len(); i++ {
 		e := p.dir.at(i)
 		base := record.Offset(e.key << pageShift)
@@ -121,7 +121,7 @@ func (p *paged[T]) each(lo, hi record.Offset, visit func(*T)) {
 			return
 		}
 		for o := max(lo, base); o < min(hi, base+pageSize); o++ {
-			visit(&p.page[e.v>>16][o&pageMask])
+			visit(o, &p.page[e.v>>16][o&pageMask])
 		}
 	}
 }

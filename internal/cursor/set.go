@@ -34,10 +34,13 @@ type Set struct {
 }
 
 // setBody is apart from Set to keep queues that hold nothing small.
+//
+// Invariant: a chunk without bits stands only in an empty set, alone. It is kept
+// because a queue that keeps up is emptied with every message.
 type setBody struct {
 	dir   directory
 	slots []bitmap
-	free  int32 // 1 + the first free slot; a free slot's word 0 is the next one
+	free  int32 // 1 + the first free slot; a free slot's word 0 is the next one, the rest clear
 }
 
 func (e entry) isRun() bool    { return e.v&fullRun != 0 }
@@ -68,16 +71,19 @@ func (b *setBody) find(key uint64) (int, bool) {
 	return i, true
 }
 
+// takeSlot returns a bitmap that is clear.
 func (b *setBody) takeSlot() int {
 	if b.free != 0 {
 		slot := int(b.free - 1)
 		b.free = int32(b.slots[slot][0])
+		b.slots[slot][0] = 0
 		return slot
 	}
 	b.slots = append(b.slots, bitmap{})
 	return len(b.slots) - 1
 }
 
+// freeSlot takes a bitmap back, which must be clear.
 func (b *setBody) freeSlot(slot int) {
 	b.slots[slot][0] = uint64(b.free)
 	b.free = int32(slot + 1)
@@ -104,16 +110,39 @@ func (s *Set) Contains(o record.Offset) bool {
 	return b.slots[e.slot()][bit>>6]>>(bit&63)&1 != 0
 }
 
-// Add puts o in and tells whether it was not in before.
+// Add puts o in and tells whether it was not in before. The last chunk is where
+// nearly all of it happens.
 func (s *Set) Add(o record.Offset) bool {
+	b, key, bit := s.body, uint64(o)>>chunkShift, uint64(o)&chunkMask
+	if b == nil || b.dir.tail == 0 {
+		return s.addSlowly(o)
+	}
+	e := &b.dir.buf[b.dir.tail-1]
+	if e.key != key || e.isRun() {
+		return s.addSlowly(o)
+	}
+	word := &b.slots[e.slot()][bit>>6]
+	if *word>>(bit&63)&1 != 0 {
+		return false
+	}
+	*word |= 1 << (bit & 63)
+	e.v++
+	s.n++
+	if e.count() == chunkBits {
+		b.fill(b.dir.len() - 1)
+	}
+	return true
+}
+
+func (s *Set) addSlowly(o record.Offset) bool {
 	if s.body == nil {
 		s.body = new(setBody)
 	}
 	b, key, bit := s.body, uint64(o)>>chunkShift, uint64(o)&chunkMask
+	s.dropSpare()
 	i, ok := b.find(key)
 	if !ok {
 		slot := b.takeSlot()
-		b.slots[slot] = bitmap{}
 		b.slots[slot][bit>>6] = 1 << (bit & 63)
 		b.dir.insert(i, entry{key, uint64(slot)<<16 | 1})
 		s.n++
@@ -136,20 +165,25 @@ func (s *Set) Add(o record.Offset) bool {
 	return true
 }
 
-// Remove takes o out and tells whether it was in.
+// Remove takes o out and tells whether it was in. The first chunk is where
+// nearly all of it happens.
 func (s *Set) Remove(o record.Offset) bool {
 	if s.n == 0 {
 		return false
 	}
 	b, key, bit := s.body, uint64(o)>>chunkShift, uint64(o)&chunkMask
-	i, ok := b.find(key)
-	if !ok {
-		return false
+	i := 0
+	e := &b.dir.buf[b.dir.head]
+	if e.key != key || e.isRun() {
+		var ok bool
+		if i, ok = b.find(key); !ok {
+			return false
+		}
+		if b.dir.at(i).isRun() {
+			i = b.splitRun(i, key)
+		}
+		e = b.dir.at(i)
 	}
-	if b.dir.at(i).isRun() {
-		i = b.splitRun(i, key)
-	}
-	e := b.dir.at(i)
 	word := &b.slots[e.slot()][bit>>6]
 	if *word>>(bit&63)&1 == 0 {
 		return false
@@ -157,19 +191,26 @@ func (s *Set) Remove(o record.Offset) bool {
 	*word &^= 1 << (bit & 63)
 	e.v--
 	s.n--
-	if e.count() == 0 {
+	switch {
+	case s.n == 0:
+		s.shrink()
+	case e.count() == 0:
 		b.freeSlot(e.slot())
 		b.dir.remove(i, 1)
-		s.shrink()
 	}
 	return true
 }
 
+// dropSpare takes out the chunk without bits that an emptied set may have kept.
+func (s *Set) dropSpare() {
+	if b := s.body; s.n == 0 && b.dir.tail != 0 {
+		b.freeSlot(b.dir.at(0).slot())
+		b.dir.remove(0, 1)
+	}
+}
+
 // shrink gives back what a large set held once it is empty.
 func (s *Set) shrink() {
-	if s.n != 0 {
-		return
-	}
 	if len(s.body.slots) > slotsKept || len(s.body.dir.buf) > entriesKept {
 		s.body = nil
 	}
@@ -179,6 +220,7 @@ func (s *Set) shrink() {
 // the runs beside it.
 func (b *setBody) fill(i int) {
 	e := b.dir.at(i)
+	b.slots[e.slot()] = bitmap{}
 	b.freeSlot(e.slot())
 	*e = runEntry(e.key, 1)
 	b.join(i)
@@ -235,7 +277,12 @@ func (s *Set) First() (record.Offset, bool) {
 	if s.n == 0 {
 		return 0, false
 	}
-	return s.body.firstOf(0), true
+	b := s.body
+	e := &b.dir.buf[b.dir.head]
+	if e.isRun() {
+		return record.Offset(e.key << chunkShift), true
+	}
+	return record.Offset(e.key<<chunkShift) + record.Offset(b.slots[e.slot()].nextSet(0)), true
 }
 
 // firstOf returns the smallest offset of the entry at i.

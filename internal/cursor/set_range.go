@@ -23,6 +23,7 @@ func (s *Set) AddRange(lo, hi record.Offset) uint64 {
 	if s.body == nil {
 		s.body = new(setBody)
 	}
+	s.dropSpare()
 	before := s.n
 	first, last := uint64(lo)>>chunkShift, uint64(hi)>>chunkShift // last holds hi itself
 	from, to := uint64(lo)&chunkMask, uint64(hi)&chunkMask
@@ -52,7 +53,6 @@ func (s *Set) addWithin(key, from, to uint64) {
 	}
 	if !ok {
 		slot := b.takeSlot()
-		b.slots[slot] = bitmap{}
 		b.dir.insert(i, entry{key, uint64(slot) << 16})
 	}
 	e := b.dir.at(i)
@@ -102,9 +102,10 @@ func (s *Set) RemoveRange(lo, hi record.Offset) uint64 {
 			s.removeWithin(last, 0, to)
 		}
 	}
-	removed := before - s.n
-	s.shrink()
-	return removed
+	if s.n == 0 {
+		s.shrink()
+	}
+	return before - s.n
 }
 
 // removeWithin clears the bits [from, to) of one chunk; not all of them are the
@@ -142,6 +143,7 @@ func (s *Set) removeChunks(first, last uint64) {
 			s.n -= e.runLen() << chunkShift
 		} else {
 			s.n -= uint64(e.count())
+			b.slots[e.slot()] = bitmap{}
 			b.freeSlot(e.slot())
 		}
 		j++

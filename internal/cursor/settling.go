@@ -39,7 +39,8 @@ func New(c Config) *Settling {
 }
 
 // SetConfig changes the policy at once, for the messages inside too. Messages
-// that came while there was one lane stay in the lowest.
+// that came while there was one lane stay in the lowest. Setting MaxBytes where
+// there was none, or the reverse, walks over all unsettled messages.
 func (s *Settling) SetConfig(c Config) {
 	old := s.config
 	s.config = c
@@ -83,9 +84,7 @@ func (s *Settling) Append(o record.Offset, a Attributes) {
 	if a.Bytes != 0 || s.weight != nil {
 		s.weigh(o, a.Bytes)
 	}
-	if a.Priority != 0 && s.upper != nil {
-		s.upper.priorities.set(o, a.Priority)
-	}
+	s.prioritise(o, a.Priority)
 	if a.Expiry != 0 {
 		s.expireAt(o, a.Expiry)
 	}
@@ -113,6 +112,14 @@ func (s *Settling) weigh(o record.Offset, bytes uint32) {
 	s.weight.add(o, bytes)
 }
 
+// prioritise notes a priority, unless there is one lane and it would be nothing
+// but memory.
+func (s *Settling) prioritise(o record.Offset, priority uint8) {
+	if priority != 0 && lanes(s.config) > 1 {
+		s.upper.priorities.set(o, priority)
+	}
+}
+
 // describe adds attributes to a message that is in already.
 func (s *Settling) describe(o record.Offset, a Attributes) {
 	if s.dead.Contains(o) {
@@ -122,9 +129,7 @@ func (s *Settling) describe(o record.Offset, a Attributes) {
 	if a.Bytes != 0 {
 		s.weigh(o, a.Bytes)
 	}
-	if a.Priority != 0 && s.upper != nil {
-		s.upper.priorities.set(o, a.Priority)
-	}
+	s.prioritise(o, a.Priority)
 	if a.Expiry != 0 {
 		s.expireAt(o, a.Expiry)
 	}

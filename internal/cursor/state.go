@@ -131,15 +131,21 @@ func (s *Settling) ResetLocal() {
 
 // readyAll makes every living message ready or delayed; none is in a state.
 func (s *Settling) readyAll() {
-	plain := s.waiting == nil || s.waiting.timed.Len() == 0
 	s.unsettled.Ranges(func(lo, hi record.Offset) bool {
-		if plain && !s.dead.touches(lo, hi) {
-			s.makeReadyRange(lo, hi)
-			return true
-		}
+		s.makeReadyRange(lo, hi)
+		return true
+	})
+	s.dead.Ranges(func(lo, hi record.Offset) bool {
+		s.takeReadyRange(lo, hi)
+		return true
+	})
+	if s.waiting == nil {
+		return
+	}
+	s.waiting.timed.Ranges(func(lo, hi record.Offset) bool {
 		for o := lo; o < hi; o++ {
-			if !s.dead.Contains(o) {
-				s.putBack(o)
+			if s.takeReady(o) { // the dead are not
+				s.waiting.set.Add(o)
 			}
 		}
 		return true
