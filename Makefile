@@ -1,0 +1,42 @@
+# Bare `make` lists the targets.
+.DEFAULT_GOAL := help
+GO ?= go
+T ?= 20s
+N ?= 20
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+run: ## build and run the broker on ./weir-data
+	$(GO) run ./cmd/weir serve
+
+test: ## unit, model, golden and crash-clone tests
+	$(GO) test ./...
+
+check: ## format, vet, lint (if installed), house rules
+	@test -z "$$(gofmt -l cmd internal test)" || { gofmt -l cmd internal test; exit 1; }
+	$(GO) vet ./...
+	$(GO) test ./internal/house
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: skipped"; fi
+
+race: ## all tests under the race detector
+	$(GO) test -race ./...
+
+fuzz: ## every fuzz target for T (default 20s) each
+	@for p in $$($(GO) list ./internal/...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$p || exit 1; done; done
+
+bench: ## micro-benchmarks with allocation counts
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+crash: ## kill -9 the real binary under load N times (default 20)
+	$(GO) run ./test/crash -n $(N)
+
+clients: ## real clients of every dialect against the built binary
+	test/clients/run
+
+bench-peers: ## weir next to real brokers, interleaved
+	test/bench/peers
+
+.PHONY: help run test check race fuzz bench crash clients bench-peers
