@@ -3,8 +3,10 @@ package broker
 import (
 	"net/netip"
 
+	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/route"
+	"weir/internal/shard"
 )
 
 // Principal is an authenticated user.
@@ -30,39 +32,19 @@ type SessionOptions struct {
 	Kill func(reason string)
 }
 
+// Settings are what a queue does with its messages; see package meta.
+type Settings = meta.Settings
+
 // Overflow says what a queue at its limit does.
-type Overflow uint8
+type Overflow = meta.Overflow
 
-// The overflow behaviours. Their numbers are on disk.
+// The overflow behaviours.
 const (
-	OverflowDropHead         Overflow = 0
-	OverflowReject           Overflow = 1
-	OverflowRejectDeadLetter Overflow = 2
-	OverflowBlock            Overflow = 3
+	OverflowDropHead         = meta.OverflowDropHead
+	OverflowReject           = meta.OverflowReject
+	OverflowRejectDeadLetter = meta.OverflowRejectDeadLetter
+	OverflowBlock            = meta.OverflowBlock
 )
-
-// Settings are what a queue does with its messages. Pointers are nil where the
-// declarer said nothing, so that policies can fill them.
-type Settings struct {
-	TTLMillis       *int64    `json:"ttl,omitempty"`      // per message
-	ExpiresMillis   *int64    `json:"expires,omitempty"`  // the queue itself, when unused
-	MaxLength       *int64    `json:"max_len,omitempty"`  // ready messages
-	MaxBytes        *int64    `json:"max_size,omitempty"` // their native bytes
-	Overflow        *Overflow `json:"overflow,omitempty"`
-	DeadLetterTo    *string   `json:"dlx,omitempty"` // exchange
-	DeadLetterKey   *string   `json:"dlk,omitempty"`
-	MaxPriority     *uint8    `json:"prio,omitempty"`
-	SingleActive    *bool     `json:"sac,omitempty"`
-	DeliveryLimit   *int64    `json:"limit,omitempty"`
-	BackoffMin      *int64    `json:"back_min,omitempty"` // ms before a redelivery, times the count
-	BackoffMax      *int64    `json:"back_max,omitempty"`
-	LeaseMillis     *int64    `json:"lease,omitempty"` // consumer timeout: returns the message
-	DedupMillis     *int64    `json:"dedup,omitempty"` // de-duplication window
-	RatePerSecond   *float64  `json:"rate,omitempty"`  // delivery-rate limit
-	RetainMillis    *int64    `json:"retain,omitempty"`
-	RetainBytes     *int64    `json:"retain_size,omitempty"`
-	DelayedDelivery bool      `json:"-"`
-}
 
 // QueueSpec declares a queue.
 type QueueSpec struct {
@@ -123,9 +105,9 @@ type BindingSpec struct {
 	ToExchange  bool
 	Key         string
 	Arguments   map[string]any
-	// Match and Headers are what a headers exchange compares.
-	Match   route.MatchMode
-	Headers []route.Header
+	// Match is how a headers exchange compares Arguments, all of which but
+	// "x-match" are headers.
+	Match route.MatchMode
 }
 
 // DeleteOptions guard a delete.
@@ -163,12 +145,7 @@ type Completion struct {
 }
 
 // Delivery is one message handed to a consumer.
-type Delivery struct {
-	Offset      record.Offset
-	Count       uint32 // earlier deliveries known to have been returned
-	Redelivered bool   // may have been delivered before
-	Record      []byte // package record; immutable, may be kept
-}
+type Delivery = shard.Delivery
 
 // Sink receives what an attachment is given. Its methods run on engine
 // goroutines, never block and never fail. The slice is reused after the call.

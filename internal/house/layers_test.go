@@ -14,8 +14,8 @@ var layers = []string{
 	"vfs wire",
 	"record auth proto/amqp091/codec",
 	"wal segment",
-	"store checkpoint cursor route",
-	"shard replica",
+	"store checkpoint cursor route replica",
+	"shard",
 	"meta",
 	"broker",
 	"proto/amqp091 admin bench",
@@ -43,10 +43,6 @@ func TestLayers(t *testing.T) {
 			continue
 		}
 		for _, to := range imports {
-			// The shard machine is a replica.Machine and says so in its types.
-			if from == "shard" && to == "replica" {
-				continue
-			}
 			if tr, ok := rank[to]; !ok || tr >= fr {
 				t.Errorf("%s (layer %d) imports %s (layer %d)", from, fr, to, tr)
 			}

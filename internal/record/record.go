@@ -18,6 +18,7 @@ import (
 //	       8    due: not to be delivered before, unix ms        (flagDue)
 //	       16   deduplication id                                (flagDedup)
 //	       4    count of offsets the record covers, else 1      (flagCount)
+//	       4    bytes of the body within the native bytes       (flagBody)
 //	       …    native bytes
 const (
 	headerBytes = 8
@@ -27,7 +28,8 @@ const (
 	flagDue       = 1 << 2
 	flagDedup     = 1 << 3
 	flagCount     = 1 << 4
-	flagsKnown    = flagTimestamp | flagExpiry | flagDue | flagDedup | flagCount
+	flagBody      = 1 << 5
+	flagsKnown    = flagTimestamp | flagExpiry | flagDue | flagDedup | flagCount | flagBody
 
 	// MessageBytesMax is the largest message any setting may allow. A record
 	// is that and its envelope.
@@ -50,6 +52,7 @@ type Envelope struct {
 	Due       int64 // unix milliseconds; 0 is at once
 	Dedup     DedupID
 	Count     uint32 // offsets covered; 0 and 1 both mean one
+	Body      uint32 // bytes that count against size limits; 0: none or unknown
 }
 
 // Append writes the record of e and the native parts, in order, behind dst.
@@ -76,6 +79,10 @@ func Append(dst []byte, e *Envelope, native ...[]byte) []byte {
 	if e.Count > 1 {
 		flags |= flagCount
 		dst = binary.LittleEndian.AppendUint32(dst, e.Count)
+	}
+	if e.Body != 0 {
+		flags |= flagBody
+		dst = binary.LittleEndian.AppendUint32(dst, e.Body)
 	}
 	binary.LittleEndian.PutUint16(dst[start+6:], flags)
 	for _, p := range native {
@@ -121,7 +128,8 @@ func Decode(b []byte, e *Envelope) (native []byte, err error) {
 
 func decodeOptional(b []byte, flags uint16, e *Envelope) (int, error) {
 	p := headerBytes
-	need := bits.OnesCount16(flags&(flagTimestamp|flagExpiry|flagDue))*8 + int(flags&flagDedup>>3)*16 + int(flags&flagCount>>4)*4
+	need := bits.OnesCount16(flags&(flagTimestamp|flagExpiry|flagDue))*8 + int(flags&flagDedup>>3)*16 +
+		bits.OnesCount16(flags&(flagCount|flagBody))*4
 	if len(b)-p < need {
 		return 0, ErrMalformed
 	}
@@ -147,6 +155,10 @@ func decodeOptional(b []byte, flags uint16, e *Envelope) (int, error) {
 		if e.Count < 2 {
 			return 0, ErrMalformed
 		}
+	}
+	if flags&flagBody != 0 {
+		e.Body = binary.LittleEndian.Uint32(b[p:])
+		p += 4
 	}
 	return p, nil
 }

@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"weir/internal/broker"
+)
+
+// Options configure a Server.
+type Options struct {
+	Broker  *broker.Broker
+	Log     *slog.Logger
+	Version string
+}
+
+const (
+	// readTimeout bounds the sending of a request's header.
+	readTimeout = 10 * time.Second
+	// idleTimeout bounds an idle keep-alive connection.
+	idleTimeout = 2 * time.Minute
+	// headerBytesMax bounds a request's header.
+	headerBytesMax = 64 << 10
+)
+
+// Server serves the HTTP door.
+type Server struct {
+	options Options
+	http    *http.Server
+}
+
+// New returns a server. It starts nothing.
+func New(o Options) *Server {
+	s := &Server{options: o}
+	s.http = &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
+		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// ServeConn serves one connection and returns when it has ended.
+func (s *Server) ServeConn(conn net.Conn, _ *tls.ConnectionState) {
+	l := &oneConn{conn: conn, done: make(chan struct{})}
+	err := s.http.Serve(l)
+	s.options.Log.Debug("http connection ended", "remote", conn.RemoteAddr().String(), "err", err)
+}
+
+// oneConn is a listener that has one connection to give.
+type oneConn struct {
+	conn net.Conn
+	once sync.Once
+	end  sync.Once
+	done chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	var c net.Conn
+	l.once.Do(func() { c = &closing{Conn: l.conn, l: l} })
+	if c != nil {
+		return c, nil
+	}
+	<-l.done
+	return nil, net.ErrClosed
+}
+
+func (l *oneConn) Close() error {
+	l.end.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *oneConn) Addr() net.Addr { return l.conn.LocalAddr() }
+
+// closing tells its listener when the connection is closed.
+type closing struct {
+	net.Conn
+	l *oneConn
+}
+
+func (c *closing) Close() error {
+	err := c.Conn.Close()
+	if e := c.l.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if reason := s.options.Broker.Unready(); reason != "" {
+			http.Error(w, reason, http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+	})
+	return mux
+}

@@ -1,0 +1,213 @@
+package broker
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"weir/internal/cursor"
+	"weir/internal/record"
+	"weir/internal/shard"
+)
+
+// Attachment is a consumer on a queue.
+type Attachment struct {
+	session  *Session
+	host     *host
+	log      record.LogID
+	id       cursor.ConsumerID
+	queue    string
+	options  AttachOptions
+	sink     Sink
+	pool     *CreditPool
+	hidden   bool // serves Pull
+	starving atomic.Bool
+	ended    atomic.Bool
+}
+
+// Queue is the name of the queue it is attached to.
+func (a *Attachment) Queue() string { return a.queue }
+
+// Options are what it was attached with.
+func (a *Attachment) Options() *AttachOptions { return &a.options }
+
+// Attach adds a consumer to a queue. Deliveries may begin before it returns.
+func (s *Session) Attach(o AttachOptions, sink Sink) (*Attachment, *Error) {
+	a, err := s.newAttachment(o, sink, false)
+	if err != nil {
+		return nil, err
+	}
+	s.attachments[a] = struct{}{}
+	s.engine.attachments.add(a)
+	return a, nil
+}
+
+func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attachment, *Error) {
+	s.Flush()
+	e := s.engine
+	e.control.mu.RLock()
+	q, err := s.queue(o.Queue)
+	if err == nil {
+		err = s.mayRead(e.control.state, o.Queue)
+	}
+	e.control.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	a := &Attachment{
+		session: s, host: e.hosts[q.Shard], log: q.Log, queue: o.Queue, options: o, sink: sink,
+		id: cursor.ConsumerID(e.nextConsumer.Add(1)), pool: o.Pool, hidden: hidden,
+	}
+	co := attachOptions(&o)
+	co.Pull = hidden
+	var failed error
+	err = s.call(q, func(m *shard.Machine) {
+		if failed = m.Attach(a.log, a.id, a, co, o.AutoSettle, hidden); failed == nil && o.Credit > 0 {
+			m.Credit(a.log, a.id, o.Credit)
+		}
+	})
+	if err == nil && failed != nil {
+		err = attachError(failed, q.Namespace, o.Queue)
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.touchQueue(q)
+	return a, nil
+}
+
+func attachError(err error, space, queue string) *Error {
+	switch {
+	case errors.Is(err, shard.ErrNoLog):
+		return notFound(ObjectQueue, space, queue)
+	case errors.Is(err, cursor.ErrExclusive), errors.Is(err, cursor.ErrInUse):
+		return &Error{Code: CodeAccessRefused, Object: ObjectQueue, Name: queue, Space: space, Field: "exclusive", Text: "in exclusive use"}
+	}
+	return &Error{Code: CodeInternal, Text: err.Error()}
+}
+
+// Credit allows so many more leases, from the next Flush on.
+func (a *Attachment) Credit(delta int64) {
+	a.session.op(a.host, op{kind: opCredit, attachment: a, n: delta})
+}
+
+// Settle decides about the leases in [lo, hi), from the next Flush on.
+func (a *Attachment) Settle(lo, hi record.Offset, o Outcome) {
+	a.session.op(a.host, op{kind: opSettle, attachment: a, lo: lo, hi: hi, outcome: o})
+}
+
+// Detach stops deliveries; what is leased stays so until settled or ReleaseAll.
+func (a *Attachment) Detach() {
+	if a.ended.Swap(true) {
+		return
+	}
+	s := a.session
+	s.Flush()
+	left := -1
+	a.host.call(func(m *shard.Machine) { left = m.Cancel(a.log, a.id) })
+	s.engine.attachments.remove(a)
+	if !a.hidden {
+		s.engine.consumerGone(a, left)
+	}
+}
+
+// ReleaseAll gives back what is still leased. Nothing can be settled after it.
+func (a *Attachment) ReleaseAll() {
+	s := a.session
+	s.Flush()
+	if a.pool != nil {
+		a.pool.forget(a)
+	}
+	a.host.call(func(m *shard.Machine) {
+		n := m.Detach(a.log, a.id, true)
+		if a.pool != nil {
+			a.pool.give(int64(n))
+		}
+	})
+	delete(s.attachments, a)
+}
+
+// close ends the attachment with its session.
+func (a *Attachment) close() {
+	a.Detach()
+	a.ReleaseAll()
+}
+
+// Reserve implements shard.Receiver.
+func (a *Attachment) Reserve(bytes int) bool {
+	if a.hidden {
+		return true
+	}
+	if a.session.window.Add(int64(bytes)) > a.session.windowMax {
+		a.session.window.Add(-int64(bytes))
+		if a.session.window.Load() > 0 { // a single large message always fits an empty window
+			a.session.starve(a)
+			return false
+		}
+		a.session.window.Add(int64(bytes))
+	}
+	if a.pool != nil && !a.pool.take(a) {
+		a.session.window.Add(-int64(bytes))
+		return false
+	}
+	return true
+}
+
+// Deliver implements shard.Receiver.
+func (a *Attachment) Deliver(ds []Delivery) { a.sink.Deliver(a, ds) }
+
+// Pull takes one message, if there is one.
+func (s *Session) Pull(queue string, autoSettle bool) (Pulled, bool, *Error) {
+	s.Flush()
+	a, err := s.puller(queue)
+	if err != nil {
+		return Pulled{}, false, err
+	}
+	type answer struct {
+		d     Delivery
+		ok    bool
+		ready uint64
+	}
+	got := make(chan answer, 1)
+	a.host.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
+		m.Pull(a.log, a.id, func(d Delivery, ok bool, ready uint64) {
+			if ok && autoSettle {
+				m.Settled(a.log, a.id, d.Offset, d.Offset+1, shard.WhyAccepted)
+			}
+			got <- answer{d, ok, ready}
+		})
+	}}})
+	select {
+	case r := <-got:
+		return Pulled{Attachment: a, Delivery: r.d, Ready: r.ready}, r.ok, nil
+	case <-a.host.done:
+		return Pulled{}, false, &Error{Code: CodeUnavailable, Text: "shutting down"}
+	}
+}
+
+// puller returns the session's hidden attachment to the queue.
+func (s *Session) puller(queue string) (*Attachment, *Error) {
+	e := s.engine
+	e.control.mu.RLock()
+	q, err := s.queue(queue)
+	if err == nil {
+		err = s.mayRead(e.control.state, queue)
+	}
+	e.control.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	e.touchQueue(q)
+	if a := s.pullers[queue]; a != nil && a.log == q.Log {
+		return a, nil
+	}
+	a, err := s.newAttachment(AttachOptions{Queue: queue}, nil, true)
+	if err != nil {
+		return nil, err
+	}
+	if s.pullers == nil {
+		s.pullers = map[string]*Attachment{}
+	}
+	s.pullers[queue] = a
+	s.attachments[a] = struct{}{}
+	return a, nil
+}

@@ -1,0 +1,266 @@
+package broker
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"weir/internal/meta"
+	"weir/internal/record"
+	"weir/internal/route"
+	"weir/internal/segment"
+	"weir/internal/shard"
+)
+
+// DeadLetterContext says why a message leaves a queue and where it goes.
+type DeadLetterContext struct {
+	Queue      string
+	Why        DeadReason
+	UnixMillis int64
+	Exchange   string  // it is published to
+	Key        *string // nil keeps the message's own
+}
+
+// DeadReason is why a message was dead-lettered.
+type DeadReason uint8
+
+// The reasons.
+const (
+	DeadRejected DeadReason = iota + 1
+	DeadExpired
+	DeadMaxLength
+	DeadDeliveryLimit
+)
+
+// DeadLettered is a message rewritten for its dead-letter exchange.
+type DeadLettered struct {
+	Native [3][]byte
+	Keys   []string // routing keys, at least one
+	// Cycled says whether the message has been through the queue before without
+	// anybody having rejected it on the way: it is then not stored there again.
+	Cycled  func(queue string) bool
+	Message route.Message
+}
+
+// DeadLetterFunc rewrites native bytes of one dialect.
+type DeadLetterFunc func(native []byte, c DeadLetterContext) (DeadLettered, error)
+
+// deadLetterRetry is the wait before a dead letter is offered again to a target
+// that refused it.
+const deadLetterRetry = time.Second
+
+// deadLetters stores buried messages at their dead-letter targets, at least once:
+// a message leaves its queue only when the target has it.
+type deadLetters struct {
+	mu struct {
+		sync.Mutex
+		waiting []deadLetter
+		closed  bool
+	}
+	wake chan struct{}
+	once sync.Once
+}
+
+type deadLetter struct {
+	host *host
+	shard.DeadLetter
+}
+
+func (d *deadLetters) init() { d.once.Do(func() { d.wake = make(chan struct{}, 1) }) }
+
+func (d *deadLetters) add(h *host, dead []shard.DeadLetter) {
+	d.init()
+	d.mu.Lock()
+	for _, l := range dead {
+		d.mu.waiting = append(d.mu.waiting, deadLetter{h, l})
+	}
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *deadLetters) close() {
+	d.init()
+	d.mu.Lock()
+	d.mu.closed = true
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (d *deadLetters) loop(e *engine) {
+	d.init()
+	w := &deadLetterer{engine: e, pending: map[uint64]deadLetter{}}
+	w.session = e.internalSession()
+	w.publisher = w.session.Publisher(w.completed)
+	for range d.wake {
+		for {
+			d.mu.Lock()
+			batch, closed := d.mu.waiting, d.mu.closed
+			d.mu.waiting = nil
+			d.mu.Unlock()
+			if closed {
+				return
+			}
+			if len(batch) == 0 {
+				break
+			}
+			for _, l := range batch {
+				w.send(l)
+			}
+			w.session.Flush()
+		}
+	}
+}
+
+// deadLetterer is the one goroutine that publishes dead letters.
+type deadLetterer struct {
+	engine    *engine
+	session   *Session
+	publisher *Publisher
+	router    meta.Router
+
+	mu      sync.Mutex
+	pending map[uint64]deadLetter // by sequence
+}
+
+// send publishes one dead letter, or settles it where there is nowhere to go.
+func (w *deadLetterer) send(l deadLetter) {
+	q := w.engine.queueOf(l.Log)
+	if q == nil {
+		return
+	}
+	rec := l.Record
+	if rec == nil {
+		if rec = w.read(l); rec == nil {
+			return
+		}
+	}
+	var env record.Envelope
+	native, err := record.Decode(rec, &env)
+	if err != nil {
+		w.engine.fail(err)
+		return
+	}
+	rewrite := w.engine.options.DeadLetter[env.Dialect]
+	if q.Settings.DeadLetterTo == nil || rewrite == nil {
+		w.stored(l)
+		return
+	}
+	out, err := rewrite(native, DeadLetterContext{
+		Queue: q.Name, Why: deadReason(l.Why), UnixMillis: w.engine.options.Clock.Millis(),
+		Exchange: *q.Settings.DeadLetterTo, Key: q.Settings.DeadLetterKey,
+	})
+	if err != nil {
+		w.engine.options.Log.Warn("message cannot be dead-lettered", "queue", q.Name, "err", err)
+		w.stored(l)
+		return
+	}
+	w.publish(l, q, &env, &out)
+}
+
+// publish routes a rewritten message on the dead-letterer's own authority: the
+// right to dead-letter was checked when the queue was declared.
+func (w *deadLetterer) publish(l deadLetter, q *meta.Queue, env *record.Envelope, out *DeadLettered) {
+	e, p := w.engine, w.publisher
+	e.control.mu.RLock()
+	x := e.control.state.Exchange(q.Namespace, *q.Settings.DeadLetterTo)
+	var queues []*meta.Queue
+	if x != nil {
+		for _, key := range out.Keys {
+			for _, t := range w.router.Route(e.control.state, x, []byte(key), out.Message) {
+				if !slices.Contains(queues, t) && !out.Cycled(t.Name) {
+					queues = append(queues, t)
+				}
+			}
+		}
+	}
+	r := &routed{}
+	for _, t := range queues {
+		r.add(e.hosts[t.Shard], t.Log)
+	}
+	e.control.mu.RUnlock()
+	if len(queues) == 0 {
+		w.stored(l)
+		return
+	}
+	p.sequence++
+	w.mu.Lock()
+	w.pending[p.sequence] = l
+	w.mu.Unlock()
+	if p.open == nil {
+		p.begin()
+	}
+	p.open.last = p.sequence
+	m := &Outgoing{Dialect: env.Dialect, Priority: env.Priority, TTL: -1, Native: out.Native}
+	for i := range r.targets {
+		p.add(&r.targets[i], m)
+	}
+}
+
+func deadReason(w shard.Why) DeadReason {
+	switch w {
+	case shard.WhyExpired:
+		return DeadExpired
+	case shard.WhyMaxLength:
+		return DeadMaxLength
+	case shard.WhyDeliveryLimit:
+		return DeadDeliveryLimit
+	case shard.WhyAccepted, shard.WhyRejected, shard.WhyPurged, shard.WhyStored:
+	}
+	return DeadRejected
+}
+
+// read fetches a record from the shelf.
+func (w *deadLetterer) read(l deadLetter) []byte {
+	var rec []byte
+	err := l.host.shelf.Read(l.Log, l.Offset, 1, func(e segment.Entry) bool {
+		if e.Offset == l.Offset {
+			rec = e.Record
+		}
+		return false
+	})
+	if err != nil {
+		w.engine.fail(err)
+	}
+	return rec
+}
+
+// completed runs on an engine goroutine when dead letters are durable.
+func (w *deadLetterer) completed(c Completion) {
+	refused := c.Refused
+	for seq := c.First; seq <= c.Last; seq++ {
+		w.mu.Lock()
+		l, ok := w.pending[seq]
+		delete(w.pending, seq)
+		w.mu.Unlock()
+		if !ok {
+			continue
+		}
+		if len(refused) > 0 && refused[0].Sequence == seq {
+			refused = refused[1:]
+			w.engine.options.Clock.AfterFunc(deadLetterRetry, func() {
+				w.engine.deadLetters.add(l.host, []shard.DeadLetter{{Log: l.Log, Offset: l.Offset, Why: l.Why, Record: l.Record}})
+			})
+			continue
+		}
+		w.stored(l)
+	}
+}
+
+func (w *deadLetterer) stored(l deadLetter) {
+	l.host.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Stored(l.Log, l.Offset) }}})
+}
+
+// internalSession is a session of the broker itself.
+func (e *engine) internalSession() *Session {
+	return &Session{
+		engine: e, namespace: meta.DefaultNamespace, id: e.nextSession.Add(1),
+		ops: map[*host][]op{}, blocks: map[*host][]*block{}, attachments: map[*Attachment]struct{}{},
+		windowMax: windowBytesDefault, killed: make(chan struct{}),
+	}
+}

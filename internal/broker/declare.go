@@ -1,0 +1,376 @@
+package broker
+
+import (
+	"strconv"
+
+	"weir/internal/auth"
+	"weir/internal/meta"
+	"weir/internal/record"
+	"weir/internal/shard"
+)
+
+// owner is how the control state names this session as an exclusive queue's owner.
+func (s *Session) owner() string { return strconv.FormatUint(s.id, 10) }
+
+// DeclareQueue creates a queue or checks the one that is there. The bool says
+// that it was created.
+func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
+	s.Flush()
+	e := s.engine
+	e.control.mu.RLock()
+	q, err := s.queue(spec.Name)
+	if err != nil && err.Code == CodeNotFound && !spec.Passive {
+		err = nil
+	}
+	if err == nil && !spec.Passive {
+		err = s.may(e.control.state, auth.Configure, ObjectQueue, spec.Name)
+		if to := spec.Settings.DeadLetterTo; err == nil && to != nil && q == nil {
+			if err = s.may(e.control.state, auth.Read, ObjectQueue, spec.Name); err == nil {
+				err = s.may(e.control.state, auth.Write, ObjectExchange, *to)
+			}
+		}
+	}
+	e.control.mu.RUnlock()
+	if err != nil {
+		return QueueInfo{}, false, err
+	}
+	created := false
+	if q == nil {
+		if q, created, err = s.createQueue(&spec); err != nil {
+			return QueueInfo{}, false, err
+		}
+	}
+	if !created && !spec.Passive {
+		if err := s.sameQueue(q, &spec); err != nil {
+			return QueueInfo{}, false, err
+		}
+	}
+	e.touchQueue(q)
+	if created && q.Settings.ExpiresMillis != nil {
+		e.expiry.watch(e, q)
+	}
+	if created && q.Exclusive {
+		if s.exclusive == nil {
+			s.exclusive = map[string]bool{}
+		}
+		s.exclusive[q.Name] = true
+	}
+	info := describe(q)
+	if !created {
+		e.fill(&info, q)
+	}
+	return info, created, nil
+}
+
+func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {
+	e := s.engine
+	q := &meta.Queue{
+		Namespace: s.namespace, Name: spec.Name, Shard: volatileShard,
+		Durable: spec.Durable, Exclusive: spec.Exclusive, AutoDelete: spec.AutoDelete,
+		Settings: spec.Settings, Arguments: spec.Arguments,
+	}
+	if spec.Exclusive {
+		q.Owner = s.owner()
+	}
+	if spec.Durable && !spec.Exclusive {
+		q.Shard = e.place()
+	}
+	results, err := e.control.propose(meta.Command{Op: meta.OpQueuePut, Queue: q})
+	if err != nil {
+		return nil, false, err
+	}
+	switch r := results[0]; r.Outcome {
+	case meta.Done:
+		return r.Queue, true, nil
+	case meta.Existed:
+		if r.Queue.Exclusive && r.Queue.Owner != s.owner() {
+			return nil, false, &Error{Code: CodeLocked, Object: ObjectQueue, Name: spec.Name, Space: s.namespace, Text: "exclusive to another session"}
+		}
+		return r.Queue, false, nil
+	default:
+		return nil, false, outcomeError(ObjectQueue, s.namespace, spec.Name, &r)
+	}
+}
+
+// place chooses a durable shard for a new queue, in turn.
+func (e *engine) place() record.ShardID {
+	return e.durable[int(e.nextShard.Add(1)-1)%len(e.durable)]
+}
+
+// sameQueue compares a declaration with the queue that is there.
+func (s *Session) sameQueue(q *meta.Queue, spec *QueueSpec) *Error {
+	for _, f := range []struct {
+		field             string
+		received, current bool
+	}{
+		{"durable", spec.Durable, q.Durable},
+		{"auto_delete", spec.AutoDelete, q.AutoDelete},
+		{"exclusive", spec.Exclusive, q.Exclusive},
+	} {
+		if f.received != f.current {
+			return mismatch(ObjectQueue, s.namespace, spec.Name, f.field, f.received, f.current)
+		}
+	}
+	if spec.Check != nil {
+		if err := spec.Check(q.Arguments); err != nil {
+			err.Object, err.Name, err.Space = ObjectQueue, spec.Name, s.namespace
+			return err
+		}
+	}
+	return nil
+}
+
+func mismatch(o Object, space, name, field string, received, current bool) *Error {
+	return &Error{
+		Code: CodeMismatch, Object: o, Name: name, Space: space, Field: field,
+		Received: strconv.FormatBool(received), Current: strconv.FormatBool(current), Text: "declared with another " + field,
+	}
+}
+
+// outcomeError turns a control outcome into a client's error.
+func outcomeError(o Object, space, name string, r *meta.Result) *Error {
+	switch r.Outcome {
+	case meta.Missing:
+		return notFound(o, space, name)
+	case meta.MissingSpace:
+		return notFound(ObjectNamespace, r.Name, r.Name)
+	case meta.InUse:
+		return &Error{Code: CodeInUse, Object: o, Name: name, Space: space, Text: "in use"}
+	case meta.Forbidden:
+		return &Error{Code: CodeAccessRefused, Object: o, Name: name, Space: space, Field: "default", Text: "predeclared"}
+	case meta.Done, meta.Existed:
+	}
+	return &Error{Code: CodeInternal, Text: "unexpected outcome"}
+}
+
+// DeleteQueue deletes a queue and returns how many messages were ready in it. A
+// queue that is not there is CodeNotFound.
+func (s *Session) DeleteQueue(name string, o DeleteOptions) (uint64, *Error) {
+	s.Flush()
+	e := s.engine
+	e.control.mu.RLock()
+	q, err := s.queue(name)
+	if err == nil {
+		err = s.may(e.control.state, auth.Configure, ObjectQueue, name)
+	}
+	e.control.mu.RUnlock()
+	if err != nil {
+		return 0, err
+	}
+	info := describe(q)
+	e.fill(&info, q)
+	switch {
+	case o.IfUnused && info.Consumers > 0:
+		return 0, &Error{Code: CodeInUse, Object: ObjectQueue, Name: name, Space: s.namespace, Text: "in use"}
+	case o.IfEmpty && info.Ready+info.Unsettled > 0:
+		return 0, &Error{Code: CodeNotEmpty, Object: ObjectQueue, Name: name, Space: s.namespace, Text: "not empty"}
+	}
+	if !e.deleteQueue(s.namespace, name) {
+		return 0, notFound(ObjectQueue, s.namespace, name)
+	}
+	delete(s.exclusive, name)
+	return info.Ready, nil
+}
+
+// deleteQueue deletes a queue without asking; false says it was not there.
+func (e *engine) deleteQueue(space, name string) bool {
+	results, err := e.control.propose(meta.Command{Op: meta.OpQueueDelete, Space: space, Name: name})
+	return err == nil && results[0].Outcome == meta.Done
+}
+
+// PurgeQueue removes the messages that nobody holds and returns their number.
+func (s *Session) PurgeQueue(name string) (uint64, *Error) {
+	s.Flush()
+	e := s.engine
+	e.control.mu.RLock()
+	q, err := s.queue(name)
+	if err == nil {
+		err = s.mayRead(e.control.state, name)
+	}
+	e.control.mu.RUnlock()
+	if err != nil {
+		return 0, err
+	}
+	var n uint64
+	err = s.call(q, func(m *shard.Machine) { n = m.Purge(q.Log) })
+	return n, err
+}
+
+// DeclareExchange creates an exchange or checks the one that is there.
+func (s *Session) DeclareExchange(spec ExchangeSpec) *Error {
+	s.Flush()
+	e := s.engine
+	e.control.mu.RLock()
+	x := e.control.state.Exchange(s.namespace, spec.Name)
+	var err *Error
+	switch {
+	case spec.Passive && x == nil:
+		err = notFound(ObjectExchange, s.namespace, spec.Name)
+	case !spec.Passive:
+		err = s.may(e.control.state, auth.Configure, ObjectExchange, spec.Name)
+	}
+	e.control.mu.RUnlock()
+	if err != nil || spec.Passive {
+		return err
+	}
+	if x == nil {
+		if !meta.KnownKind(spec.Kind) {
+			return &Error{Code: CodeInvalid, Object: ObjectExchange, Name: spec.Name, Space: s.namespace, Field: "type", Received: spec.Kind, Text: "unknown exchange type"}
+		}
+		results, err := e.control.propose(meta.Command{Op: meta.OpExchangePut, Exchange: &meta.Exchange{
+			Namespace: s.namespace, Name: spec.Name, Kind: spec.Kind, Durable: spec.Durable,
+			AutoDelete: spec.AutoDelete, Internal: spec.Internal, Alternate: spec.Alternate, Arguments: spec.Arguments,
+		}})
+		if err != nil {
+			return err
+		}
+		switch r := results[0]; r.Outcome {
+		case meta.Done:
+			return nil
+		case meta.Existed:
+			x = r.Exchange
+		default:
+			return outcomeError(ObjectExchange, s.namespace, spec.Name, &r)
+		}
+	}
+	return s.sameExchange(x, &spec)
+}
+
+func (s *Session) sameExchange(x *meta.Exchange, spec *ExchangeSpec) *Error {
+	if x.Kind != spec.Kind {
+		return &Error{
+			Code: CodeMismatch, Object: ObjectExchange, Name: spec.Name, Space: s.namespace, Field: "type",
+			Received: spec.Kind, Current: x.Kind, Text: "declared with another type",
+		}
+	}
+	for _, f := range []struct {
+		field             string
+		received, current bool
+	}{
+		{"durable", spec.Durable, x.Durable},
+		{"auto_delete", spec.AutoDelete, x.AutoDelete},
+		{"internal", spec.Internal, x.Internal},
+	} {
+		if f.received != f.current {
+			return mismatch(ObjectExchange, s.namespace, spec.Name, f.field, f.received, f.current)
+		}
+	}
+	if spec.Check != nil {
+		if err := spec.Check(x.Arguments); err != nil {
+			err.Object, err.Name, err.Space = ObjectExchange, spec.Name, s.namespace
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteExchange deletes an exchange and its bindings.
+func (s *Session) DeleteExchange(name string, o DeleteOptions) *Error {
+	s.Flush()
+	e := s.engine
+	e.control.mu.RLock()
+	err := s.may(e.control.state, auth.Configure, ObjectExchange, name)
+	e.control.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	results, err := e.control.propose(meta.Command{Op: meta.OpExchangeDelete, Space: s.namespace, Name: name, IfUnused: o.IfUnused})
+	if err != nil {
+		return err
+	}
+	if r := results[0]; r.Outcome != meta.Done {
+		return outcomeError(ObjectExchange, s.namespace, name, &r)
+	}
+	return nil
+}
+
+// Bind adds a binding; one that is there already is fine.
+func (s *Session) Bind(b BindingSpec) *Error { return s.binding(b, meta.OpBind) }
+
+// Unbind removes a binding; one that is not there is CodeNotFound of a binding.
+func (s *Session) Unbind(b BindingSpec) *Error { return s.binding(b, meta.OpUnbind) }
+
+func (s *Session) binding(b BindingSpec, op meta.Op) *Error {
+	s.Flush()
+	e := s.engine
+	object := ObjectQueue
+	if b.ToExchange {
+		object = ObjectExchange
+	}
+	e.control.mu.RLock()
+	err := s.mayBind(e.control.state, &b, object)
+	e.control.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	results, err := e.control.propose(meta.Command{Op: op, Binding: &meta.Binding{
+		Namespace: s.namespace, Source: b.Source, Destination: b.Destination, ToExchange: b.ToExchange,
+		Key: b.Key, Match: b.Match, Arguments: b.Arguments,
+	}})
+	if err != nil {
+		return err
+	}
+	switch r := results[0]; {
+	case r.Outcome == meta.Done, r.Outcome == meta.Existed:
+		return nil
+	case r.Outcome == meta.Missing && op == meta.OpUnbind && r.Name == b.Destination:
+		return &Error{Code: CodeNotFound, Object: ObjectBinding, Name: b.Destination, Space: s.namespace, Text: "no such binding"}
+	case r.Outcome == meta.Missing && r.Name == b.Source:
+		return notFound(ObjectExchange, s.namespace, b.Source)
+	default:
+		return outcomeError(object, s.namespace, b.Destination, &r)
+	}
+}
+
+func (s *Session) mayBind(state *meta.State, b *BindingSpec, object Object) *Error {
+	if object == ObjectQueue {
+		if _, err := s.queue(b.Destination); err != nil {
+			return err
+		}
+	} else if state.Exchange(s.namespace, b.Destination) == nil {
+		return notFound(ObjectExchange, s.namespace, b.Destination)
+	}
+	if state.Exchange(s.namespace, b.Source) == nil {
+		return notFound(ObjectExchange, s.namespace, b.Source)
+	}
+	if b.Source == "" || object == ObjectExchange && b.Destination == "" {
+		return &Error{Code: CodeAccessRefused, Object: ObjectExchange, Name: "", Space: s.namespace, Field: "default", Text: "the default exchange cannot be bound"}
+	}
+	if err := s.may(state, auth.Write, object, b.Destination); err != nil {
+		return err
+	}
+	return s.may(state, auth.Read, ObjectExchange, b.Source)
+}
+
+// shardConfig is what a queue's settings mean to its shard.
+func shardConfig(q *meta.Queue) shard.Config {
+	s := &q.Settings
+	c := shard.Config{MaxLength: -1, MaxBytes: -1, DeadLetter: s.DeadLetterTo != nil}
+	if s.TTLMillis != nil {
+		c.HasTTL, c.TTL = true, *s.TTLMillis
+	}
+	set(&c.MaxLength, s.MaxLength)
+	set(&c.MaxBytes, s.MaxBytes)
+	set(&c.Priorities, s.MaxPriority)
+	set(&c.SingleActive, s.SingleActive)
+	set(&c.BackoffMin, s.BackoffMin)
+	set(&c.BackoffMax, s.BackoffMax)
+	set(&c.Lease, s.LeaseMillis)
+	set(&c.Dedup, s.DedupMillis)
+	set(&c.RatePerSecond, s.RatePerSecond)
+	set(&c.Retain, s.RetainMillis)
+	set(&c.RetainBytes, s.RetainBytes)
+	if s.DeliveryLimit != nil && *s.DeliveryLimit >= 0 {
+		c.DeliveryLimit = uint32(min(*s.DeliveryLimit, 1<<31))
+	}
+	if s.Overflow != nil {
+		c.Overflow = shard.Overflow(*s.Overflow)
+	}
+	return c
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}

@@ -1,0 +1,464 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/auth"
+	"weir/internal/checkpoint"
+	"weir/internal/clock"
+	"weir/internal/meta"
+	"weir/internal/record"
+	"weir/internal/replica"
+	"weir/internal/shard"
+	"weir/internal/store"
+	"weir/internal/vfs"
+	"weir/internal/wal"
+)
+
+const (
+	// incarnation of every shard until shards can be moved between nodes.
+	incarnation = 1
+	// nodeID of a node that has not joined others.
+	nodeID = 1
+	// volatileShard holds what does not survive a restart.
+	volatileShard record.ShardID = 1 << 31
+)
+
+// Options open a broker.
+type Options struct {
+	FS    vfs.FS
+	Dir   string
+	Clock clock.Clock
+	Log   *slog.Logger
+	// Fatal is called when the disk has failed: the process must exit.
+	Fatal func(error)
+	// Shards is the number of durable shards of a new store.
+	Shards int
+	// TailBytes is the memory budget of messages not on the shelf, 256 MiB if 0.
+	TailBytes int64
+	// WALFileBytes is the size of one log file, 64 MiB if 0.
+	WALFileBytes int64
+	SyncMode     wal.SyncMode
+	SyncInterval time.Duration
+	// MessageBytesMax is the largest message taken, 16 MiB if 0.
+	MessageBytesMax int64
+	// DeadLetter rewrites messages on their way to a dead-letter exchange, by
+	// the dialect of their native bytes.
+	DeadLetter map[record.Dialect]DeadLetterFunc
+}
+
+// Broker is the waist. See the package comment.
+type Broker struct{ engine *engine }
+
+type engine struct {
+	options Options
+	lock    io.Closer
+	wal     *wal.WAL
+	control *control
+	hosts   map[record.ShardID]*host
+	durable []record.ShardID
+
+	checkpoints map[record.ShardID]*checkpoint.Store
+
+	version      atomic.Uint64 // of the control state
+	nextSession  atomic.Uint64
+	nextConsumer atomic.Uint32
+	nextShard    atomic.Uint32
+	closing      atomic.Bool
+	failed       sync.Once
+
+	gate        gate
+	sessions    registry[*Session]
+	attachments registry[*Attachment]
+	mailboxes   mailboxes
+	deadLetters deadLetters
+	expiry      expiries
+	verifier    *auth.Verifier
+	jobs        sync.WaitGroup
+	blockPool   sync.Pool
+	reads       chan struct{} // bounds concurrent reads of the shelf
+
+	logs struct {
+		sync.RWMutex
+		queues map[record.LogID]*meta.Queue
+	}
+}
+
+// Open recovers the store in o.Dir, or makes a new one, and serves it.
+func Open(o Options) (*Broker, error) {
+	o.setDefaults()
+	e := &engine{options: o, hosts: map[record.ShardID]*host{}, checkpoints: map[record.ShardID]*checkpoint.Store{}}
+	e.reads = make(chan struct{}, 8)
+	e.logs.queues = map[record.LogID]*meta.Queue{}
+	e.sessions.init()
+	e.attachments.init()
+	e.gate.init()
+	e.verifier = auth.NewVerifier()
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := o.FS.Lock(path.Join(o.Dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", o.Dir, err)
+	}
+	e.lock = lock
+	if err := e.recover(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if err := e.start(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &Broker{e}, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Shards <= 0 {
+		o.Shards = 1
+	}
+	if o.TailBytes <= 0 {
+		o.TailBytes = 256 << 20
+	}
+	if o.WALFileBytes <= 0 {
+		o.WALFileBytes = 64 << 20
+	}
+	if o.MessageBytesMax <= 0 {
+		o.MessageBytesMax = 16 << 20
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(err error) { panic(err) }
+	}
+}
+
+// recover loads checkpoints and replays the write-ahead log into groups.
+func (e *engine) recover() error {
+	o := &e.options
+	loader := meta.NewLoader()
+	controlMeta, err := e.openCheckpoint(controlShard, loader.Load)
+	if err != nil {
+		return err
+	}
+	e.control = newControl(e)
+	if e.control.state, err = loader.Finish(); err != nil {
+		return fmt.Errorf("control state: %w", err)
+	}
+	states := map[record.ShardID]replica.State{}
+	if states[controlShard], err = groupState(controlMeta); err != nil {
+		return err
+	}
+	for i := range o.Shards {
+		id := record.ShardID(i + 1)
+		st, err := e.recoverShard(id)
+		if err != nil {
+			return fmt.Errorf("shard %d: %w", id, err)
+		}
+		states[id] = st
+		e.durable = append(e.durable, id)
+	}
+	records := map[record.ShardID][]wal.Record{}
+	e.wal, err = wal.Open(wal.Options{
+		FS: o.FS, Dir: path.Join(o.Dir, "wal"), FileBytes: o.WALFileBytes,
+		Mode: o.SyncMode, Interval: o.SyncInterval, Fatal: e.fail,
+	}, func(r wal.Record) error {
+		if _, ok := states[r.Shard]; !ok {
+			return fmt.Errorf("log record of shard %d, which this node does not hold", r.Shard)
+		}
+		records[r.Shard] = append(records[r.Shard], r)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write-ahead log: %w", err)
+	}
+	return e.openGroups(states, records)
+}
+
+func (e *engine) openCheckpoint(id record.ShardID, load func(k, v []byte) error) (checkpoint.Meta, error) {
+	dir := path.Join(e.shardDir(id), "checkpoint")
+	if err := e.options.FS.MkdirAll(dir); err != nil {
+		return checkpoint.Meta{}, err
+	}
+	c, m, err := checkpoint.Open(e.options.FS, dir, load)
+	if err != nil {
+		return m, fmt.Errorf("checkpoint of shard %d: %w", id, err)
+	}
+	e.checkpoints[id] = c
+	return m, nil
+}
+
+func (e *engine) shardDir(id record.ShardID) string {
+	return path.Join(e.options.Dir, fmt.Sprintf("shard-%04d", id))
+}
+
+func groupState(m checkpoint.Meta) (replica.State, error) {
+	if m.Index == 0 {
+		return replica.State{}, nil
+	}
+	return replica.DecodeState(m.Index, m.Term, m.ConfState)
+}
+
+func (e *engine) recoverShard(id record.ShardID) (replica.State, error) {
+	machine := shard.New(nil)
+	var names []string
+	m, err := e.openCheckpoint(id, func(k, v []byte) error {
+		name, err := machine.Restore(k, v)
+		if name != "" {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		return replica.State{}, err
+	}
+	shelf, err := store.OpenShelf(e.options.FS, path.Join(e.shardDir(id), "segments"), names)
+	if err != nil {
+		return replica.State{}, err
+	}
+	if err := machine.Restored(shelf); err != nil {
+		return replica.State{}, err
+	}
+	h := newHost(e, id, machine)
+	h.shelf = shelf
+	e.hosts[id] = h
+	return groupState(m)
+}
+
+func (e *engine) openGroups(states map[record.ShardID]replica.State, records map[record.ShardID][]wal.Record) error {
+	config := func(id record.ShardID, m replica.Machine, wake func()) replica.Config {
+		return replica.Config{
+			Shard: id, Incarnation: incarnation, NodeID: nodeID, WAL: e.wal, Machine: m,
+			State: states[id], Entries: records[id], Wake: wake, Log: e.options.Log,
+		}
+	}
+	group, err := replica.Open(config(controlShard, e.control, e.control.poke))
+	if err != nil {
+		return err
+	}
+	e.control.group = group
+	if err := group.Campaign(); err != nil {
+		return err
+	}
+	for _, id := range e.durable {
+		h := e.hosts[id]
+		if h.group, err = replica.Open(config(id, h, h.poke)); err != nil {
+			return err
+		}
+		h.log = h.group
+		if err := h.group.Campaign(); err != nil {
+			return err
+		}
+	}
+	v := newHost(e, volatileShard, shard.New(nil))
+	v.log = replica.NewVolatile(v)
+	e.hosts[volatileShard] = v
+	return nil
+}
+
+// start begins the goroutines, waits until every shard leads and brings the
+// shards in line with the control state.
+func (e *engine) start() error {
+	e.control.lead()
+	go e.control.loop()
+	for _, h := range e.hosts {
+		go h.loop()
+		h.poke()
+	}
+	if _, err := e.control.propose(meta.Command{Op: meta.OpDropVolatile}); err != nil {
+		return err
+	}
+	if err := e.bootstrapUsers(); err != nil {
+		return err
+	}
+	e.reconcile()
+	for _, id := range e.durable {
+		h := e.hosts[id]
+		if !h.call(func(*shard.Machine) {}) {
+			return errors.New("shard stopped during start-up")
+		}
+		for ready := false; !ready; {
+			if !h.call(func(*shard.Machine) { ready = h.leading }) {
+				return errors.New("shard stopped during start-up")
+			}
+		}
+	}
+	go e.deadLetters.loop(e)
+	go e.gate.loop(e)
+	return nil
+}
+
+// reconcile opens logs that the control state has and a shard lacks, and drops
+// those that only a shard has: a crash may come between the two.
+func (e *engine) reconcile() {
+	e.control.mu.RLock()
+	defer e.control.mu.RUnlock()
+	state := e.control.state
+	for _, space := range state.Namespaces() {
+		for _, q := range state.Namespace(space).Queues {
+			e.logs.queues[q.Log] = q
+		}
+	}
+	for _, id := range e.durable {
+		var queues []*meta.Queue
+		known := map[record.LogID]bool{}
+		for _, q := range e.logs.queues {
+			if q.Shard == id {
+				queues = append(queues, q)
+				known[q.Log] = true
+			}
+		}
+		e.hosts[id].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
+			for _, q := range queues {
+				if !m.Has(q.Log) {
+					m.Open(q.Log, shardConfig(q))
+				}
+			}
+			m.Logs(func(log record.LogID) bool {
+				if !known[log] {
+					m.Command(func(dst []byte) []byte { return shard.AppendDrop(dst, log) })
+				}
+				return true
+			})
+		}}})
+		for _, q := range queues {
+			e.expiry.watch(e, q)
+		}
+	}
+}
+
+// led is called when a shard begins to lead.
+func (e *engine) led(h *host) { e.options.Log.Debug("leading", "shard", h.id) }
+
+// fail stops the process: after a disk error nothing may be acknowledged.
+func (e *engine) fail(err error) {
+	e.failed.Do(func() { e.options.Fatal(err) })
+}
+
+// effects carries out what a control command asks of the shards.
+func (e *engine) effects(f *meta.Effects) {
+	if len(f.Opened)+len(f.Closed) == 0 {
+		return
+	}
+	e.logs.Lock()
+	for _, q := range f.Opened {
+		e.logs.queues[q.Log] = q
+	}
+	for _, q := range f.Closed {
+		delete(e.logs.queues, q.Log)
+	}
+	e.logs.Unlock()
+	for _, q := range f.Opened {
+		if h := e.hosts[q.Shard]; h != nil {
+			h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Open(q.Log, shardConfig(q)) }}})
+		}
+	}
+	for _, q := range f.Closed {
+		if h := e.hosts[q.Shard]; h != nil {
+			e.cutConsumers(h, q)
+			h.command(func(dst []byte) []byte { return shard.AppendDrop(dst, q.Log) })
+		}
+	}
+}
+
+// command proposes an encoded command on the shard. Nobody waits for it.
+func (h *host) command(encode func(dst []byte) []byte) {
+	h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Command(encode) }}})
+}
+
+// expected says whether the control state has the log.
+func (e *engine) expected(id record.LogID) bool { return e.queueOf(id) != nil }
+
+func (e *engine) queueOf(id record.LogID) *meta.Queue {
+	e.logs.RLock()
+	defer e.logs.RUnlock()
+	return e.logs.queues[id]
+}
+
+// cutConsumers tells the attachments of a deleted queue.
+func (e *engine) cutConsumers(h *host, q *meta.Queue) {
+	gone := &Error{Code: CodeGone, Object: ObjectQueue, Name: q.Name, Space: q.Namespace, Text: "queue deleted"}
+	h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) {
+		e.attachments.each(func(a *Attachment) {
+			if a.log == q.Log && !a.hidden && !a.ended.Swap(true) {
+				a.sink.Detached(a, gone)
+				e.attachments.remove(a)
+			}
+		})
+	}}})
+}
+
+func (e *engine) newBlock() *block {
+	if b, ok := e.blockPool.Get().(*block); ok {
+		return b
+	}
+	return &block{}
+}
+
+// walCrowded says that the write-ahead log holds more than restarts should replay.
+func (e *engine) walCrowded() bool {
+	return e.wal.Stats().Bytes > int64(len(e.durable)+3)*flushBytes
+}
+
+// tailBudget is one shard's part of the memory for messages.
+func (e *engine) tailBudget() int64 { return e.options.TailBytes / int64(len(e.durable)) }
+
+// Close drains and stops the broker. Everything applied is checkpointed, so that
+// the next start has nothing to replay.
+func (b *Broker) Close() error {
+	e := b.engine
+	if e.closing.Swap(true) {
+		return nil
+	}
+	e.gate.close()
+	e.deadLetters.close()
+	for _, id := range e.durable {
+		e.hosts[id].finalFlush()
+	}
+	e.control.saveNow(finalFlushTimeout)
+	e.control.close()
+	for _, h := range e.hosts {
+		h.close()
+	}
+	e.jobs.Wait()
+	err := e.wal.Close()
+	for _, id := range e.durable {
+		err = errors.Join(err, e.hosts[id].shelf.Close())
+	}
+	for _, c := range e.checkpoints {
+		err = errors.Join(err, c.Close())
+	}
+	return errors.Join(err, e.lock.Close())
+}
+
+// finalFlushTimeout bounds the checkpoint at shutdown: without it a restart only
+// takes longer.
+const finalFlushTimeout = 10 * time.Second
+
+func (h *host) finalFlush() {
+	done := make(chan struct{})
+	h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) {
+		if h.flushing || !h.leading {
+			close(done)
+			return
+		}
+		h.flush(func(error) { close(done) })
+	}}})
+	late := make(chan struct{})
+	t := h.clock.AfterFunc(finalFlushTimeout, func() { close(late) })
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-h.done:
+	case <-late:
+	}
+}

@@ -1,0 +1,136 @@
+package broker
+
+import (
+	"sync"
+	"time"
+
+	"weir/internal/clock"
+	"weir/internal/shard"
+)
+
+const (
+	// gatePeriod is how often pressure is looked at.
+	gatePeriod = 20 * time.Millisecond
+	// waitingBytesMax of handed-over messages may be on their way to the disk
+	// before publishers wait; it bounds memory, not rate.
+	waitingBytesMax = 64 << 20
+)
+
+// gate holds publishers back while the engine is short of memory or disk.
+type gate struct {
+	mu struct {
+		sync.Mutex
+		reason string        // empty: open
+		opened chan struct{} // closed when it opens
+		closed bool
+	}
+	timer clock.Timer
+}
+
+func (g *gate) init() { g.mu.opened = make(chan struct{}) }
+
+// wait blocks while the gate is shut, the session lives and the engine runs.
+func (g *gate) wait(s *Session) {
+	for {
+		g.mu.Lock()
+		reason, opened, closed := g.mu.reason, g.mu.opened, g.mu.closed
+		g.mu.Unlock()
+		if reason == "" || closed {
+			return
+		}
+		if s.options.Pressure != nil && reason != reasonBusy {
+			s.options.Pressure(true, reason)
+		}
+		select {
+		case <-opened:
+			if s.options.Pressure != nil && reason != reasonBusy {
+				s.options.Pressure(false, "")
+			}
+		case <-s.killed:
+			return
+		}
+	}
+}
+
+// The reasons a gate is shut. The busy one passes in milliseconds, so that nobody
+// is told of it.
+const (
+	reasonBusy   = "busy"
+	reasonMemory = "low on memory"
+	reasonDisk   = "low on disk"
+)
+
+func (g *gate) loop(e *engine) {
+	tick := make(chan struct{}, 1)
+	g.mu.Lock()
+	g.timer = e.options.Clock.AfterFunc(gatePeriod, func() { tick <- struct{}{} })
+	g.mu.Unlock()
+	for range tick {
+		g.mu.Lock()
+		closed := g.mu.closed
+		g.mu.Unlock()
+		if closed {
+			return
+		}
+		g.set(e.pressure())
+		if e.wal.Roomy() {
+			for _, id := range e.durable {
+				e.hosts[id].retryStalled()
+			}
+			e.control.retryStalled()
+		}
+		g.timer.Reset(gatePeriod)
+	}
+}
+
+func (g *gate) set(reason string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case reason == g.mu.reason:
+	case reason == "":
+		close(g.mu.opened)
+		g.mu.opened = make(chan struct{})
+	}
+	g.mu.reason = reason
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.closed = true
+	close(g.mu.opened)
+	g.mu.opened = make(chan struct{})
+}
+
+// pressure says why publishers should wait, or nothing.
+func (e *engine) pressure() string {
+	if !e.wal.Roomy() {
+		return reasonDisk
+	}
+	var tail, waiting int64
+	for _, h := range e.hosts {
+		tail += h.tailBytes.Load()
+		waiting += h.waiting.Load()
+	}
+	switch {
+	case tail > 2*e.options.TailBytes:
+		return reasonMemory
+	case waiting > waitingBytesMax:
+		return reasonBusy
+	}
+	return ""
+}
+
+// retryStalled writes again what found no room in the write-ahead log.
+func (h *host) retryStalled() {
+	if h.group.Stalled() {
+		h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) { h.group.Retry() }}})
+	}
+}
+
+func (c *control) retryStalled() {
+	if c.group.Stalled() {
+		c.call(func() { c.group.Retry() })
+	}
+}

@@ -1,0 +1,424 @@
+package broker
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/clock"
+	"weir/internal/cursor"
+	"weir/internal/record"
+	"weir/internal/replica"
+	"weir/internal/shard"
+	"weir/internal/store"
+)
+
+const (
+	// An entry takes in waiting blocks up to this size; a larger block has one
+	// of its own. Large enough to amortise an fsync, small enough to be applied
+	// without a pause anybody notices.
+	entryBytesMax = 1 << 20
+	// At most this many entries are proposed at once.
+	entriesPerTurn = 8
+	// Settles that nobody waits for are proposed with the next publish, or after
+	// this long, or when there are many.
+	settleDelay    = 2 * time.Millisecond
+	settleBytesMax = 16 << 10
+)
+
+// block is the appends of one publisher for one shard.
+type block struct {
+	data       []byte
+	submission *submission
+	sequences  []uint64 // of its messages
+	waiting    []byte   // rest of a block that a full queue keeps waiting
+	admitted   int
+	started    bool
+}
+
+type opKind uint8
+
+const (
+	opCall opKind = iota
+	opCredit
+	opSettle
+	opResume
+)
+
+// op is one thing asked of a shard's goroutine, in order.
+type op struct {
+	kind       opKind
+	outcome    Outcome
+	attachment *Attachment
+	lo, hi     record.Offset
+	n          int64
+	call       func(m *shard.Machine)
+}
+
+// host is a shard on this node: its goroutine, machine and log.
+type host struct {
+	id      record.ShardID
+	engine  *engine
+	machine *shard.Machine
+	log     replica.Log
+	group   *replica.Group // log, where it is not volatile
+	clock   clock.Clock
+
+	inbox struct {
+		sync.Mutex
+		blocks []*block
+		ops    []op
+		closed bool
+	}
+	wake chan struct{}
+	done chan struct{}
+
+	// The goroutine's own.
+	blocks    []*block // taken, not yet proposed
+	retry     bool     // blocks kept waiting by full queues may find room now
+	ops       []op
+	parked    map[record.LogID][]func(m *shard.Machine) // wait for the log to open
+	proposals []proposal
+	leading   bool
+	settleAt  int64 // when waiting settles are proposed, 0 none wait
+	timer     clock.Timer
+	timerAt   int64
+
+	shelf      *store.Shelf
+	sinceFlush int64 // bytes applied
+	flushing   bool
+	rewriting  bool
+
+	tailBytes atomic.Int64
+	waiting   atomic.Int64 // bytes of blocks not applied
+}
+
+// proposal is an entry of ours that is not applied yet.
+type proposal struct {
+	key    *byte // of the entry's data
+	blocks []*block
+}
+
+func newHost(e *engine, id record.ShardID, m *shard.Machine) *host {
+	h := &host{
+		id: id, engine: e, machine: m, clock: e.options.Clock,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		parked: map[record.LogID][]func(*shard.Machine){},
+	}
+	h.timer = h.clock.AfterFunc(time.Hour, h.poke)
+	return h
+}
+
+// poke makes the goroutine take a turn.
+func (h *host) poke() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// submit hands blocks and ops over. It reports false once the host is closed.
+func (h *host) submit(blocks []*block, ops []op) bool {
+	h.inbox.Lock()
+	if h.inbox.closed {
+		h.inbox.Unlock()
+		return false
+	}
+	h.inbox.blocks = append(h.inbox.blocks, blocks...)
+	h.inbox.ops = append(h.inbox.ops, ops...)
+	h.inbox.Unlock()
+	for _, b := range blocks {
+		h.waiting.Add(int64(len(b.data)))
+	}
+	h.poke()
+	return true
+}
+
+// call runs f on the shard's goroutine and waits for it. It reports false if the
+// host is closed.
+func (h *host) call(f func(m *shard.Machine)) bool {
+	done := make(chan struct{})
+	ok := h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
+		defer close(done)
+		f(m)
+	}}})
+	if !ok {
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	case <-h.done:
+		return false
+	}
+}
+
+// whenOpen runs f on the shard's goroutine once the log exists there.
+func (h *host) whenOpen(id record.LogID, f func(m *shard.Machine)) {
+	h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
+		if m.Has(id) || !h.engine.expected(id) {
+			f(m)
+			return
+		}
+		h.parked[id] = append(h.parked[id], f)
+	}}})
+}
+
+// loop is the shard's goroutine.
+func (h *host) loop() {
+	defer close(h.done)
+	for range h.wake {
+		if !h.turn() {
+			h.timer.Stop()
+			return
+		}
+	}
+}
+
+// turn does everything there is to do at this moment. It reports false when the
+// host is closed.
+func (h *host) turn() bool {
+	for again := true; again; {
+		h.inbox.Lock()
+		blocks, ops := h.inbox.blocks, h.inbox.ops
+		h.inbox.blocks, h.inbox.ops = nil, h.ops[:0]
+		closed := h.inbox.closed
+		h.inbox.Unlock()
+		if closed {
+			return false
+		}
+		h.machine.Turn(h.clock.Millis())
+		h.log.Step()
+		h.lead()
+		h.serve(ops)
+		h.blocks = append(h.blocks, blocks...)
+		h.retry = true
+		h.propose()
+		h.log.Process()
+		h.machine.Dispatch()
+		h.afterTurn()
+		again = h.machine.Hot() || !h.log.Busy() && h.due()
+	}
+	h.schedule()
+	return true
+}
+
+// lead notices that this node has begun to lead.
+func (h *host) lead() {
+	if !h.leading && (h.group == nil || h.group.Leading()) {
+		h.leading = true
+		h.machine.Lead(h.clock.Millis())
+		h.engine.led(h)
+	}
+}
+
+func (h *host) serve(ops []op) {
+	for i := range ops {
+		o := &ops[i]
+		a := o.attachment
+		switch o.kind {
+		case opCall:
+			o.call(h.machine)
+		case opCredit:
+			h.machine.Credit(a.log, a.id, o.n)
+		case opResume:
+			h.machine.Resume(a.log, a.id)
+		case opSettle:
+			h.settle(a, o)
+		}
+		ops[i] = op{}
+	}
+	h.ops = ops
+}
+
+func (h *host) settle(a *Attachment, o *op) {
+	var n uint64
+	switch o.outcome {
+	case Accept:
+		n = h.machine.Settled(a.log, a.id, o.lo, o.hi, shard.WhyAccepted)
+	case Reject:
+		n = h.machine.Settled(a.log, a.id, o.lo, o.hi, shard.WhyRejected)
+	case Release:
+		n = h.machine.Released(a.log, a.id, o.lo, o.hi, true)
+	case Return:
+		n = h.machine.Released(a.log, a.id, o.lo, o.hi, false)
+	}
+	if a.pool != nil && n > 0 {
+		a.pool.give(int64(n))
+	}
+}
+
+// due says whether there is something to propose now.
+func (h *host) due() bool {
+	if len(h.blocks) > 0 && h.retry {
+		return true
+	}
+	n := h.machine.Pending()
+	if n == 0 {
+		return false
+	}
+	return h.group == nil || n >= settleBytesMax || h.machine.Urgent() ||
+		h.settleAt != 0 && h.machine.Now() >= h.settleAt
+}
+
+// propose makes entries of what waits, unless an earlier one is still on its way
+// to the disk: what arrives meanwhile goes together.
+func (h *host) propose() {
+	if !h.leading || h.log.Busy() {
+		return
+	}
+	for n := 0; n < entriesPerTurn && h.due(); n++ {
+		if !h.proposeEntry() {
+			return
+		}
+	}
+}
+
+// proposeEntry proposes one entry; it reports false when only waiting blocks are
+// left.
+func (h *host) proposeEntry() bool {
+	size := 64 + h.machine.Pending()
+	for _, b := range h.blocks {
+		if size += len(b.data); size > entryBytesMax {
+			break
+		}
+	}
+	entry := shard.BeginEntry(make([]byte, 0, size), h.machine.Now())
+	empty := len(entry)
+	entry = h.machine.TakeCommands(entry)
+	h.settleAt = 0
+	entry, taken := h.takeBlocks(entry)
+	if len(entry) == empty {
+		for _, b := range taken {
+			h.finished(b)
+		}
+		h.retry = len(taken) > 0
+		return h.retry
+	}
+	h.proposals = append(h.proposals, proposal{&entry[0], taken})
+	if err := h.log.Propose(entry); err != nil {
+		h.engine.fail(err)
+		return false
+	}
+	return true
+}
+
+// takeBlocks appends blocks to the entry. Blocks that a full queue keeps waiting
+// stay, and so do later ones of the same publisher.
+func (h *host) takeBlocks(entry []byte) ([]byte, []*block) {
+	var taken []*block
+	var held map[*Publisher]bool
+	limited := h.machine.Limited()
+	kept := h.blocks[:0]
+	for i, b := range h.blocks {
+		if len(taken) > 0 && len(entry)+len(b.data) > entryBytesMax {
+			kept = append(kept, h.blocks[i:]...)
+			break
+		}
+		done := !held[b.submission.publisher]
+		switch {
+		case done && !limited && !b.started:
+			entry = append(entry, b.data...)
+		case done:
+			entry, done = h.admit(entry, b)
+		}
+		if done {
+			taken = append(taken, b)
+			continue
+		}
+		if held == nil {
+			held = map[*Publisher]bool{}
+		}
+		held[b.submission.publisher] = true
+		kept = append(kept, b)
+	}
+	clear(h.blocks[len(kept):])
+	h.blocks = kept
+	return entry, taken
+}
+
+// finished ends a block: all its appends are applied, or refused.
+func (h *host) finished(b *block) {
+	h.waiting.Add(-int64(len(b.data)))
+	b.submission.done()
+}
+
+// admit checks a block against queue limits; false keeps (the rest of) it.
+func (h *host) admit(entry []byte, b *block) ([]byte, bool) {
+	data := b.waiting
+	if !b.started {
+		data, b.started = b.data, true
+	}
+	base := b.admitted
+	entry, rest, n := h.machine.AdmitBlock(entry, data, func(i int, _ record.LogID) {
+		b.submission.refuse(b.sequences[base+i], CodeFull)
+	})
+	b.admitted += n
+	b.waiting = rest
+	return entry, rest == nil
+}
+
+// Apply implements replica.Machine.
+func (h *host) Apply(e replica.Entry) {
+	h.machine.Apply(e)
+	h.sinceFlush += int64(len(e.Data))
+	h.retry = true
+	if len(h.proposals) > 0 && h.proposals[0].key == &e.Data[0] {
+		for _, b := range h.proposals[0].blocks {
+			h.finished(b)
+		}
+		h.proposals[0] = proposal{}
+		h.proposals = h.proposals[1:]
+	}
+	for id, calls := range h.parked {
+		if h.machine.Has(id) || !h.engine.expected(id) {
+			delete(h.parked, id)
+			for _, f := range calls {
+				f(h.machine)
+			}
+		}
+	}
+}
+
+// afterTurn hands on what the machine wants done elsewhere.
+func (h *host) afterTurn() {
+	for _, r := range h.machine.TakeReads() {
+		h.engine.read(h, r)
+	}
+	if dead := h.machine.TakeDead(); dead != nil {
+		h.engine.deadLetters.add(h, dead)
+	}
+	h.tailBytes.Store(h.machine.TailBytes())
+	h.maybeFlush()
+}
+
+// schedule sets the timer for the next deadline.
+func (h *host) schedule() {
+	next, ok := h.machine.Timers()
+	if h.machine.Pending() > 0 && !h.log.Busy() {
+		if h.settleAt == 0 {
+			h.settleAt = h.machine.Now() + settleDelay.Milliseconds()
+		}
+		if !ok || h.settleAt < next {
+			next, ok = h.settleAt, true
+		}
+	}
+	if !ok || next == h.timerAt && next > h.machine.Now() {
+		return
+	}
+	h.timerAt = next
+	h.timer.Reset(time.Duration(max(next-h.machine.Now(), 1)) * time.Millisecond)
+}
+
+func (h *host) close() {
+	h.inbox.Lock()
+	h.inbox.closed = true
+	h.inbox.Unlock()
+	h.poke()
+	<-h.done
+}
+
+// attachOptions translates the waist's options for the cursor.
+func attachOptions(o *AttachOptions) cursor.AttachOptions {
+	return cursor.AttachOptions{Priority: o.Priority, Exclusive: o.Exclusive}
+}

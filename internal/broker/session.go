@@ -1,0 +1,225 @@
+package broker
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"weir/internal/meta"
+	"weir/internal/record"
+	"weir/internal/shard"
+)
+
+const windowBytesDefault = 4 << 20
+
+// Session is one connection's view of the broker.
+type Session struct {
+	engine    *engine
+	principal Principal
+	options   SessionOptions
+	namespace string
+	id        uint64
+
+	publishers []*Publisher // with an open submission
+	full       bool         // some block is large enough to go
+	ops        map[*host][]op
+	blocks     map[*host][]*block
+	millis     int64 // cached time of this batch; 0 not asked yet
+
+	attachments map[*Attachment]struct{}
+	pullers     map[string]*Attachment // by queue name
+	exclusive   map[string]bool        // queues that go with the session
+	mailboxes   []string
+
+	window    atomic.Int64 // bytes delivered, not yet Sent
+	windowMax int64
+	starved   struct {
+		sync.Mutex
+		list []*Attachment // left out for want of window
+	}
+	killed chan struct{} // closed when the connection is to end
+	kill   sync.Once
+	closed bool
+}
+
+// Open begins a session for an authenticated principal.
+func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
+	e := b.engine
+	if e.closing.Load() {
+		return nil, &Error{Code: CodeUnavailable, Text: "shutting down"}
+	}
+	s := &Session{
+		engine: e, principal: p, options: o, namespace: o.Namespace, id: e.nextSession.Add(1),
+		ops: map[*host][]op{}, blocks: map[*host][]*block{},
+		attachments: map[*Attachment]struct{}{}, windowMax: o.WindowBytes, killed: make(chan struct{}),
+	}
+	if s.windowMax <= 0 {
+		s.windowMax = windowBytesDefault
+	}
+	e.control.mu.RLock()
+	defer e.control.mu.RUnlock()
+	if e.control.state.Namespace(o.Namespace) == nil {
+		return nil, notFound(ObjectNamespace, o.Namespace, o.Namespace)
+	}
+	if err := mayEnter(e.control.state, p, o.Namespace); err != nil {
+		return nil, err
+	}
+	e.sessions.add(s)
+	return s, nil
+}
+
+// now is the time of the current batch: one look at the clock for many messages.
+func (s *Session) now() int64 {
+	if s.millis == 0 {
+		s.millis = s.engine.options.Clock.Millis()
+	}
+	return s.millis
+}
+
+// Flush hands everything published, settled and credited since the last Flush to
+// the engine. It waits while the engine is short of memory or disk, if anything
+// was published.
+func (s *Session) Flush() {
+	published := len(s.publishers) > 0
+	for i, p := range s.publishers {
+		p.submit(s.blocks)
+		s.publishers[i] = nil
+	}
+	s.publishers = s.publishers[:0]
+	s.millis, s.full = 0, false
+	for h, blocks := range s.blocks {
+		if len(blocks) > 0 {
+			ops := s.ops[h]
+			h.submit(blocks, ops)
+			clear(ops)
+			s.ops[h] = ops[:0]
+			s.blocks[h] = blocks[:0]
+		}
+	}
+	for h, ops := range s.ops {
+		if len(ops) > 0 {
+			h.submit(nil, ops)
+			clear(ops)
+			s.ops[h] = ops[:0]
+		}
+	}
+	if published {
+		s.engine.gate.wait(s)
+	}
+}
+
+// Full says that enough is gathered to be worth a Flush in the middle of a batch.
+func (s *Session) Full() bool { return s.full }
+
+func (s *Session) op(h *host, o op) { s.ops[h] = append(s.ops[h], o) }
+
+// Kill asks the connection to end.
+func (s *Session) Kill(reason string) {
+	s.kill.Do(func() {
+		close(s.killed)
+		if s.options.Kill != nil {
+			s.options.Kill(reason)
+		}
+	})
+}
+
+// Close ends the session: leases go back, exclusive queues go away.
+func (s *Session) Close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.kill.Do(func() { close(s.killed) })
+	s.Flush()
+	for a := range s.attachments {
+		a.close()
+	}
+	for name := range s.exclusive {
+		s.engine.deleteQueue(s.namespace, name)
+	}
+	s.engine.mailboxes.remove(s.mailboxes)
+	s.engine.sessions.remove(s)
+}
+
+// Sent reports delivered record bytes that have left for the socket. It may be
+// called from any goroutine.
+func (s *Session) Sent(bytes int) {
+	left := s.window.Add(-int64(bytes))
+	if left > s.windowMax/2 {
+		return
+	}
+	s.starved.Lock()
+	list := s.starved.list
+	s.starved.list = nil
+	s.starved.Unlock()
+	for _, a := range list {
+		a.starving.Store(false)
+		a.host.submit(nil, []op{{kind: opResume, attachment: a}})
+	}
+}
+
+// starve notes that a waits for window; it is resumed by Sent.
+func (s *Session) starve(a *Attachment) {
+	if !a.starving.CompareAndSwap(false, true) {
+		return
+	}
+	s.starved.Lock()
+	s.starved.list = append(s.starved.list, a)
+	s.starved.Unlock()
+	if s.window.Load() <= s.windowMax/2 {
+		s.Sent(0) // it drained in between
+	}
+}
+
+// Mailbox opens a private address; what is sent to it goes to receive, which must
+// not block. It is closed with the session.
+func (s *Session) Mailbox(receive func(rec []byte)) string {
+	address := s.engine.mailboxes.add(receive)
+	s.mailboxes = append(s.mailboxes, address)
+	return address
+}
+
+// SendToMailbox hands m to the mailbox, or reports that there is none.
+func (s *Session) SendToMailbox(address string, m *Outgoing) bool {
+	receive := s.engine.mailboxes.get(address)
+	if receive == nil {
+		return false
+	}
+	e := record.Envelope{Dialect: m.Dialect, Priority: m.Priority, Timestamp: s.now(), Body: uint32(len(m.Native[2]))}
+	receive(record.Append(nil, &e, m.Native[0], m.Native[1], m.Native[2]))
+	return true
+}
+
+// HasMailbox says whether the address is open.
+func (s *Session) HasMailbox(address string) bool { return s.engine.mailboxes.get(address) != nil }
+
+// queue finds a queue this session may use.
+func (s *Session) queue(name string) (*meta.Queue, *Error) {
+	q := s.engine.control.state.Queue(s.namespace, name)
+	if q == nil {
+		return nil, notFound(ObjectQueue, s.namespace, name)
+	}
+	if q.Exclusive && q.Owner != s.owner() {
+		return nil, &Error{Code: CodeLocked, Object: ObjectQueue, Name: name, Space: s.namespace, Text: "exclusive to another session"}
+	}
+	return q, nil
+}
+
+func notFound(o Object, space, name string) *Error {
+	return &Error{Code: CodeNotFound, Object: o, Name: name, Space: space, Text: "no such " + o.String()}
+}
+
+// call runs f on the queue's shard, once its log is there.
+func (s *Session) call(q *meta.Queue, f func(m *shard.Machine)) *Error {
+	h := s.engine.hosts[q.Shard]
+	done := make(chan struct{})
+	h.whenOpen(q.Log, func(m *shard.Machine) {
+		defer close(done)
+		f(m)
+	})
+	select {
+	case <-done:
+		return nil
+	case <-h.done:
+		return &Error{Code: CodeUnavailable, Text: "shutting down"}
+	}
+}

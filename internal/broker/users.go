@@ -1,0 +1,95 @@
+package broker
+
+import (
+	"net/netip"
+	"slices"
+
+	"weir/internal/auth"
+	"weir/internal/meta"
+)
+
+const (
+	// guest may only come from this machine.
+	guest = "guest"
+	// guestPassword is the hash of "guest". It is a constant because everybody
+	// knows the password and hashing it would cost every first start its 30 ms.
+	guestPassword = "@HASH@"
+	// administratorTag lets a user manage the broker.
+	administratorTag = "administrator"
+)
+
+// bootstrapUsers makes the guest of a new store.
+func (e *engine) bootstrapUsers() error {
+	e.control.mu.RLock()
+	n := len(e.control.state.Users())
+	e.control.mu.RUnlock()
+	if n > 0 {
+		return nil
+	}
+	_, err := e.control.propose(
+		meta.Command{Op: meta.OpUserPut, User: &meta.User{Name: guest, Password: guestPassword, Tags: []string{administratorTag}}},
+		meta.Command{Op: meta.OpPermissionPut, Name: guest, Space: meta.DefaultNamespace, Permission: &meta.Permission{Configure: ".*", Write: ".*", Read: ".*"}},
+	)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+// Authenticate checks a user's password.
+func (b *Broker) Authenticate(user, password string, remote netip.AddrPort) (Principal, *Error) {
+	e := b.engine
+	e.control.mu.RLock()
+	var hash string
+	var tags []string
+	if u := e.control.state.User(user); u != nil {
+		hash, tags = u.Password, slices.Clone(u.Tags)
+	}
+	e.control.mu.RUnlock()
+	refused := &Error{Code: CodeAccessRefused, Object: ObjectUser, Name: user, Text: "login refused"}
+	if !e.verifier.Verify(hash, user, password, e.options.Clock.Millis()) {
+		return Principal{}, refused
+	}
+	if user == guest && !remote.Addr().Unmap().IsLoopback() {
+		refused.Field = "loopback"
+		refused.Text = "user guest can only connect from this machine"
+		return Principal{}, refused
+	}
+	return Principal{User: user, Tags: tags}, nil
+}
+
+// Administrator says whether the principal may manage the broker.
+func (p Principal) Administrator() bool { return slices.Contains(p.Tags, administratorTag) }
+
+func mayEnter(state *meta.State, p Principal, space string) *Error {
+	if u := state.User(p.User); u != nil {
+		if _, ok := u.Permissions[space]; ok {
+			return nil
+		}
+	}
+	return &Error{Code: CodeAccessRefused, Object: ObjectNamespace, Name: space, Space: space, Field: p.User, Text: "no permission in this namespace"}
+}
+
+// may checks a right of the session's principal on a name.
+func (s *Session) may(state *meta.State, verb auth.Verb, o Object, name string) *Error {
+	if o == ObjectExchange && name == "" {
+		name = "amq.default"
+	}
+	if u := state.User(s.principal.User); u != nil {
+		if p, ok := u.Permissions[s.namespace]; ok && p.Allows(verb, name) {
+			return nil
+		}
+	}
+	return &Error{
+		Code: CodeAccessRefused, Object: o, Name: name, Space: s.namespace, Field: verb.String(),
+		Received: s.principal.User, Text: verb.String() + " access refused",
+	}
+}
+
+func (s *Session) mayWrite(state *meta.State, exchange string) *Error {
+	return s.may(state, auth.Write, ObjectExchange, exchange)
+}
+
+func (s *Session) mayRead(state *meta.State, queue string) *Error {
+	return s.may(state, auth.Read, ObjectQueue, queue)
+}

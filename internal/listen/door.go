@@ -1,0 +1,168 @@
+package listen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"weir/internal/clock"
+)
+
+// Handler serves one connection and returns when it has ended. state is nil
+// without TLS.
+type Handler func(conn net.Conn, state *tls.ConnectionState)
+
+// Options open a door.
+type Options struct {
+	Name    string // "amqp"
+	Address string // host:port; port 0 takes a free one
+	TLS     *tls.Config
+	Handler Handler
+	Log     *slog.Logger
+	Clock   clock.Clock
+	// ConnectionsMax is how many connections may be open at once; further ones
+	// are closed on accept. 0 takes the default.
+	ConnectionsMax int
+}
+
+const (
+	connectionsMaxDefault = 200_000
+	// tlsHandshakeTimeout bounds what a client can hold without saying anything.
+	tlsHandshakeTimeout = 5 * time.Second
+	// acceptRetry is the wait after a passing accept error, such as no more
+	// file descriptors.
+	acceptRetry = 50 * time.Millisecond
+)
+
+// Door is one listening address.
+type Door struct {
+	options  Options
+	listener net.Listener
+	done     sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		conns  map[net.Conn]struct{}
+		closed bool
+	}
+}
+
+// Open binds the address and begins to accept.
+func Open(o Options) (*Door, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", o.Address)
+	if err != nil {
+		return nil, fmt.Errorf("door %s: %w", o.Name, err)
+	}
+	if o.ConnectionsMax <= 0 {
+		o.ConnectionsMax = connectionsMaxDefault
+	}
+	d := &Door{options: o, listener: l}
+	d.mu.conns = map[net.Conn]struct{}{}
+	d.done.Add(1)
+	go d.acceptLoop()
+	return d, nil
+}
+
+// Addr is where the door listens.
+func (d *Door) Addr() net.Addr { return d.listener.Addr() }
+
+// Name is the door's name.
+func (d *Door) Name() string { return d.options.Name }
+
+// TLS says whether the door speaks TLS.
+func (d *Door) TLS() bool { return d.options.TLS != nil }
+
+// Connections is the number of open connections.
+func (d *Door) Connections() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.mu.conns)
+}
+
+func (d *Door) acceptLoop() {
+	defer d.done.Done()
+	for {
+		conn, err := d.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			d.options.Log.Warn("accept failed", "door", d.options.Name, "err", err)
+			wait := make(chan struct{})
+			d.options.Clock.AfterFunc(acceptRetry, func() { close(wait) })
+			<-wait
+			continue
+		}
+		if !d.enter(conn) {
+			d.refuse(conn)
+			continue
+		}
+		go d.serve(conn)
+	}
+}
+
+func (d *Door) refuse(conn net.Conn) {
+	if err := conn.Close(); err != nil {
+		d.options.Log.Debug("close of a refused connection", "door", d.options.Name, "err", err)
+	}
+}
+
+func (d *Door) enter(conn net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.closed || len(d.mu.conns) >= d.options.ConnectionsMax {
+		return false
+	}
+	d.mu.conns[conn] = struct{}{}
+	d.done.Add(1)
+	return true
+}
+
+func (d *Door) serve(conn net.Conn) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.options.Log.Error("connection handler failed", "door", d.options.Name,
+				"remote", conn.RemoteAddr().String(), "panic", r, "stack", string(debug.Stack()))
+		}
+		d.refuse(conn)
+		d.mu.Lock()
+		delete(d.mu.conns, conn)
+		d.mu.Unlock()
+		d.done.Done()
+	}()
+	if d.options.TLS == nil {
+		d.options.Handler(conn, nil)
+		return
+	}
+	secure := tls.Server(conn, d.options.TLS)
+	ctx, cancel := context.WithTimeout(context.Background(), tlsHandshakeTimeout)
+	err := secure.HandshakeContext(ctx)
+	cancel()
+	if err != nil {
+		d.options.Log.Debug("TLS handshake failed", "door", d.options.Name, "remote", conn.RemoteAddr().String(), "err", err)
+		return
+	}
+	state := secure.ConnectionState()
+	d.options.Handler(secure, &state)
+}
+
+// StopAccepting closes the listener; open connections go on.
+func (d *Door) StopAccepting() error { return d.listener.Close() }
+
+// Close ends the connections that are still open and waits for their handlers.
+func (d *Door) Close() {
+	d.mu.Lock()
+	d.mu.closed = true
+	for conn := range d.mu.conns {
+		d.refuse(conn)
+	}
+	d.mu.Unlock()
+	d.done.Wait()
+}

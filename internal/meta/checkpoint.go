@@ -1,0 +1,159 @@
+package meta
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"weir/internal/record"
+)
+
+// Checkpoint keys: a kind letter and, separated by NUL, the object's names. The
+// values are the objects as JSON.
+//
+//	c  counters        n NAME   namespace    q SPACE NAME  queue
+//	e SPACE NAME  exchange      b SPACE ID   binding       u NAME  user
+const keySeparator = "\x00"
+
+type counters struct {
+	NextLog record.LogID `json:"next_log"`
+}
+
+func joinKey(parts ...string) string { return strings.Join(parts, keySeparator) }
+
+func (s *State) mark(kind, a, b string) { s.dirty[joinKey(kind, a, b)] = true }
+
+// Changes hands over what changed since it was last called.
+func (s *State) Changes(put func(key, value []byte), del func(key []byte)) error {
+	for key := range s.dirty {
+		value := s.value(key)
+		if value == nil {
+			del([]byte(key))
+			continue
+		}
+		b, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("checkpoint %q: %w", key, err)
+		}
+		put([]byte(key), b)
+	}
+	clear(s.dirty)
+	return nil
+}
+
+// value returns the object a key stands for, or nil if it is gone.
+func (s *State) value(key string) any {
+	parts := strings.SplitN(key, keySeparator, 3)
+	switch kind, a, b := parts[0], parts[1], parts[2]; kind {
+	case "c":
+		return counters{s.nextLog}
+	case "n":
+		if n := s.namespaces[a]; n != nil {
+			return n
+		}
+	case "q":
+		if q := s.Queue(a, b); q != nil {
+			return q
+		}
+	case "e":
+		if e := s.Exchange(a, b); e != nil {
+			return e
+		}
+	case "b":
+		source, _, _ := strings.Cut(b, keySeparator)
+		if e := s.Exchange(a, source); e != nil && e.bindings[b] != nil {
+			return e.bindings[b]
+		}
+	case "u":
+		if u := s.users[a]; u != nil {
+			return u
+		}
+	}
+	return nil
+}
+
+// Loader rebuilds a State from checkpoint keys in any order.
+type Loader struct {
+	state     *State
+	queues    []*Queue
+	exchanges []*Exchange
+	bindings  []*Binding
+	spaces    []*Namespace
+}
+
+// NewLoader starts with an empty state.
+func NewLoader() *Loader { return &Loader{state: New()} }
+
+// Load takes in one key.
+func (l *Loader) Load(key, value []byte) error {
+	kind, _, _ := strings.Cut(string(key), keySeparator)
+	var into any
+	switch kind {
+	case "c":
+		var c counters
+		if err := json.Unmarshal(value, &c); err != nil {
+			return fmt.Errorf("checkpoint %q: %w", key, err)
+		}
+		l.state.nextLog = c.NextLog
+		return nil
+	case "n":
+		n := &Namespace{}
+		l.spaces, into = append(l.spaces, n), n
+	case "q":
+		q := &Queue{}
+		l.queues, into = append(l.queues, q), q
+	case "e":
+		e := &Exchange{}
+		l.exchanges, into = append(l.exchanges, e), e
+	case "b":
+		b := &Binding{}
+		l.bindings, into = append(l.bindings, b), b
+	case "u":
+		u := &User{}
+		defer func() { l.state.putUser(u) }()
+		into = u
+	default:
+		return fmt.Errorf("checkpoint key %q is of no known kind", key)
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return fmt.Errorf("checkpoint %q: %w", key, err)
+	}
+	return nil
+}
+
+// Finish connects what was loaded.
+func (l *Loader) Finish() (*State, error) {
+	s := l.state
+	for _, n := range l.spaces {
+		if s.namespaces[n.Name] == nil {
+			s.addNamespace(n)
+		} else {
+			s.namespaces[n.Name].Description = n.Description
+		}
+	}
+	for _, q := range l.queues {
+		if s.namespaces[q.Namespace] == nil {
+			return nil, fmt.Errorf("queue %q is in no namespace", q.Name)
+		}
+		s.addQueue(q)
+	}
+	for _, e := range l.exchanges {
+		n := s.namespaces[e.Namespace]
+		if n == nil || !KnownKind(e.Kind) {
+			return nil, fmt.Errorf("exchange %q has no namespace or kind", e.Name)
+		}
+		if n.Exchanges[e.Name] == nil {
+			s.addExchange(e)
+		}
+	}
+	for _, b := range l.bindings {
+		if r := s.bind(b); r.Outcome != Done && r.Outcome != Existed {
+			return nil, fmt.Errorf("binding of %q to %q has a missing end", b.Source, b.Destination)
+		}
+	}
+	clear(s.dirty)
+	return s, nil
+}
+
+// Redo notes that a key has to be written again: the checkpoint it was in failed.
+func (s *State) Redo(key []byte) { s.dirty[string(key)] = true }

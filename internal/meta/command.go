@@ -1,0 +1,97 @@
+package meta
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Op names a command. The names are on disk.
+type Op string
+
+// The commands.
+const (
+	OpNamespacePut     Op = "namespace.put"
+	OpNamespaceDelete  Op = "namespace.delete"
+	OpQueuePut         Op = "queue.put"
+	OpQueueDelete      Op = "queue.delete"
+	OpExchangePut      Op = "exchange.put"
+	OpExchangeDelete   Op = "exchange.delete"
+	OpBind             Op = "bind"
+	OpUnbind           Op = "unbind"
+	OpUserPut          Op = "user.put"
+	OpUserDelete       Op = "user.delete"
+	OpPermissionPut    Op = "permission.put"
+	OpPermissionDelete Op = "permission.delete"
+	OpDropVolatile     Op = "volatile.drop" // a node starts: what was not durable is gone
+)
+
+// Command is one change. Version lets later releases read older logs.
+type Command struct {
+	Version    int         `json:"v"`
+	Op         Op          `json:"op"`
+	Namespace  *Namespace  `json:"namespace,omitempty"`
+	Queue      *Queue      `json:"queue,omitempty"`
+	Exchange   *Exchange   `json:"exchange,omitempty"`
+	Binding    *Binding    `json:"binding,omitempty"`
+	User       *User       `json:"user,omitempty"`
+	Space      string      `json:"space,omitempty"` // for deletes and permissions
+	Name       string      `json:"name,omitempty"`
+	IfUnused   bool        `json:"if_unused,omitempty"`
+	Permission *Permission `json:"permission,omitempty"`
+}
+
+const commandVersion = 1
+
+// Encode returns the replicated form of commands that are applied together.
+func Encode(commands []Command) ([]byte, error) {
+	for i := range commands {
+		commands[i].Version = commandVersion
+	}
+	b, err := json.Marshal(commands)
+	if err != nil {
+		return nil, fmt.Errorf("encode commands: %w", err)
+	}
+	return b, nil
+}
+
+// Decode is the opposite of Encode.
+func Decode(b []byte) ([]Command, error) {
+	var commands []Command
+	if err := json.Unmarshal(b, &commands); err != nil {
+		return nil, fmt.Errorf("decode commands: %w", err)
+	}
+	for _, c := range commands {
+		if c.Version != commandVersion {
+			return nil, fmt.Errorf("command %q of version %d; this build knows %d", c.Op, c.Version, commandVersion)
+		}
+	}
+	return commands, nil
+}
+
+// Outcome says what a command did.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Done         Outcome = iota
+	Existed              // put: the object was there; it is in Result
+	Missing              // the object or one end of a binding is not there
+	MissingSpace         // the namespace is not there
+	InUse                // IfUnused and it is used
+	Forbidden            // a predeclared or default object
+)
+
+// Result is the outcome of one command and what it touched.
+type Result struct {
+	Outcome  Outcome
+	Queue    *Queue    // put, delete; Existed: the present one
+	Exchange *Exchange // likewise
+	Name     string    // Missing: which one
+	Effects  Effects
+}
+
+// Effects are what the owner has to do outside the state.
+type Effects struct {
+	Opened []*Queue // their logs have to exist
+	Closed []*Queue // their logs are to be dropped
+}

@@ -1,0 +1,102 @@
+package meta
+
+import "weir/internal/route"
+
+// Router resolves publishes to queues. It holds scratch memory and belongs to
+// one goroutine; the caller guards the State while it runs.
+type Router struct {
+	targets []route.Target
+	queues  []*Queue
+	pending []*Exchange
+	visited map[*Exchange]bool
+}
+
+// Route appends to the router's own list the queues that a message published to
+// e with key reaches, each once. The list is valid until the next call.
+func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message) []*Queue {
+	r.queues = r.queues[:0]
+	if e.Name == "" {
+		if q := s.namespaces[e.Namespace].Queues[string(key)]; q != nil {
+			r.queues = append(r.queues, q)
+		}
+		return r.queues
+	}
+	r.pending = append(r.pending[:0], e)
+	clear(r.visited)
+	for len(r.pending) > 0 {
+		x := r.pending[len(r.pending)-1]
+		r.pending = r.pending[:len(r.pending)-1]
+		before := len(r.queues)
+		reached := r.step(s, x, key, m)
+		if !reached && x.Alternate != nil && len(r.queues) == before {
+			if alt := s.Exchange(x.Namespace, *x.Alternate); alt != nil {
+				r.push(e, alt)
+			}
+		}
+	}
+	return r.queues
+}
+
+// step follows the bindings of one exchange; it says whether any matched.
+func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
+	if x.Name == "" {
+		if q := s.namespaces[x.Namespace].Queues[string(key)]; q != nil {
+			r.add(q)
+			return true
+		}
+		return false
+	}
+	r.targets = x.table.Match(key, m, r.targets[:0])
+	for _, t := range r.targets {
+		p := s.endpoints[t]
+		switch {
+		case p.queue != nil:
+			r.add(p.queue)
+		case p.exchange != nil:
+			r.push(x, p.exchange)
+		}
+	}
+	return len(r.targets) > 0
+}
+
+// add appends q unless it stands already. Only after a second exchange can it.
+func (r *Router) add(q *Queue) {
+	if len(r.visited) > 0 {
+		for _, have := range r.queues {
+			if have == q {
+				return
+			}
+		}
+	}
+	r.queues = append(r.queues, q)
+}
+
+func (r *Router) push(from, to *Exchange) {
+	if r.visited == nil {
+		r.visited = map[*Exchange]bool{}
+	}
+	r.visited[from] = true
+	if !r.visited[to] {
+		r.visited[to] = true
+		r.pending = append(r.pending, to)
+	}
+}
+
+// RoutesByKey says whether what an exchange matches depends on the routing key
+// alone, so that an answer may be remembered until the state changes.
+func (s *State) RoutesByKey(x *Exchange) bool {
+	for range 8 {
+		switch {
+		case x.Kind != "direct" && x.Kind != "fanout" && x.Kind != "topic":
+			return false
+		case x.hops > 0: // the exchanges behind it would have to be looked at too
+			return false
+		case x.Alternate == nil:
+			return true
+		}
+		if x = s.Exchange(x.Namespace, *x.Alternate); x == nil {
+			return true
+		}
+	}
+	return false
+}

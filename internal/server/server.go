@@ -1,0 +1,207 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"weir/internal/admin"
+	"weir/internal/broker"
+	"weir/internal/clock"
+	"weir/internal/listen"
+	"weir/internal/proto/amqp091"
+	"weir/internal/record"
+	"weir/internal/vfs"
+	"weir/internal/wal"
+)
+
+// Version of this build.
+const Version = "0.1.0"
+
+// exitDisk is the exit status after a disk failure.
+const exitDisk = 70
+
+// Server is a running node.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	broker   *broker.Broker
+	amqp     *amqp091.Server
+	admin    *admin.Server
+	identity *identity
+	doors    []*listen.Door
+}
+
+// Run starts a node, prints a connection string per door and a line that begins
+// with "ready", and serves until ctx ends; it then drains. A value on reload
+// makes it read its certificates again.
+func Run(ctx context.Context, c Config, out io.Writer, reload <-chan os.Signal) error {
+	started := clock.System().Now()
+	s, err := Start(c)
+	if err != nil {
+		return err
+	}
+	for _, d := range s.doors {
+		if _, err := fmt.Fprintf(out, "%-6s %s\n", d.Name(), s.url(d)); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
+	if _, err := fmt.Fprintf(out, "ready in %d ms, data in %s\n", clock.System().Now().Sub(started).Milliseconds(), c.Data); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			s.log.Info("draining")
+			return s.Close()
+		case <-reload:
+			s.reload()
+		}
+	}
+}
+
+// Start opens the store and the doors.
+func Start(c Config) (*Server, error) {
+	s := &Server{config: c, log: newLog(c.Log)}
+	var err error
+	s.broker, err = broker.Open(broker.Options{
+		FS: vfs.OS(), Dir: c.Data, Clock: clock.System(), Log: s.log, Fatal: s.fatal,
+		Shards: c.Storage.Shards, TailBytes: c.Storage.TailBytes, WALFileBytes: c.Storage.WALFileBytes,
+		SyncMode: syncMode(c.Storage.Sync), SyncInterval: c.Storage.SyncInterval,
+		MessageBytesMax: c.Limits.MessageBytes,
+		DeadLetter:      map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version})
+	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version})
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func syncMode(name string) wal.SyncMode {
+	switch name {
+	case "interval":
+		return wal.SyncInterval
+	case "os":
+		return wal.SyncOS
+	}
+	return wal.SyncAlways
+}
+
+// open opens the doors that are not off.
+func (s *Server) open() error {
+	l := s.config.Listen
+	if l.AMQPS != off {
+		var err error
+		if s.identity, err = newIdentity(s.config.TLS); err != nil {
+			return err
+		}
+	}
+	for _, d := range []listen.Options{
+		{Name: "amqp", Address: l.AMQP, Handler: s.amqp.Serve},
+		{Name: "amqps", Address: l.AMQPS, Handler: s.amqp.Serve},
+		{Name: "http", Address: l.HTTP, Handler: s.admin.ServeConn},
+	} {
+		if d.Address == off {
+			continue
+		}
+		if d.Name == "amqps" {
+			d.TLS = s.identity.config()
+		}
+		d.Log, d.Clock, d.ConnectionsMax = s.log, clock.System(), s.config.Limits.Connections
+		door, err := listen.Open(d)
+		if err != nil {
+			return err
+		}
+		s.doors = append(s.doors, door)
+	}
+	return nil
+}
+
+const off = "off"
+
+// url is how a client on this machine reaches the door.
+func (s *Server) url(d *listen.Door) string {
+	host, port, err := net.SplitHostPort(d.Addr().String())
+	if err != nil {
+		return d.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	user := "guest:guest@"
+	if d.Name() == "http" {
+		user = ""
+	}
+	return fmt.Sprintf("%s://%s%s", d.Name(), user, net.JoinHostPort(host, port))
+}
+
+// Addr returns where the named door listens, or nil.
+func (s *Server) Addr(name string) net.Addr {
+	for _, d := range s.doors {
+		if d.Name() == name {
+			return d.Addr()
+		}
+	}
+	return nil
+}
+
+// Broker is the node's broker.
+func (s *Server) Broker() *broker.Broker { return s.broker }
+
+func (s *Server) reload() {
+	if s.identity == nil {
+		return
+	}
+	if err := s.identity.reload(); err != nil {
+		s.log.Error("certificates not reloaded, the old ones stay", "err", err)
+		return
+	}
+	s.log.Info("certificates reloaded")
+}
+
+// Close drains: no new connections, a goodbye to the open ones, then everything
+// down to the disk.
+func (s *Server) Close() error {
+	var errs []error
+	for _, d := range s.doors {
+		errs = append(errs, d.StopAccepting())
+	}
+	if s.amqp != nil {
+		s.amqp.Drain()
+	}
+	for _, d := range s.doors {
+		d.Close()
+	}
+	if s.broker != nil {
+		errs = append(errs, s.broker.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// fatal ends the process: the disk failed, and going on would acknowledge what
+// may be lost.
+func (s *Server) fatal(err error) {
+	s.log.Error("stopping: storage failed", "err", err)
+	os.Exit(exitDisk)
+}
+
+func newLog(c Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}

@@ -1,0 +1,67 @@
+package shard
+
+import (
+	"encoding/json"
+
+	"weir/internal/cursor"
+)
+
+// Config is what a log does with its messages. It is replicated with the log;
+// unset fields mean the plain behaviour.
+type Config struct {
+	Priorities    uint8           `json:"prio,omitempty"` // highest priority; 0 is one lane
+	TTL           int64           `json:"ttl,omitempty"`  // ms; -1 none, 0 gone unless taken at once
+	HasTTL        bool            `json:"has_ttl,omitempty"`
+	MaxLength     int64           `json:"max_len"` // -1 none
+	MaxBytes      int64           `json:"max_size"`
+	Overflow      cursor.Overflow `json:"overflow,omitempty"`
+	DeadLetter    bool            `json:"dead,omitempty"` // rejected and expired messages are kept until stored elsewhere
+	SingleActive  bool            `json:"sac,omitempty"`
+	DeliveryLimit uint32          `json:"limit,omitempty"`
+	BackoffMin    int64           `json:"back_min,omitempty"`
+	BackoffMax    int64           `json:"back_max,omitempty"`
+	Lease         int64           `json:"lease,omitempty"` // ms
+	Dedup         int64           `json:"dedup,omitempty"` // window, ms
+	RatePerSecond float64         `json:"rate,omitempty"`
+	Retain        int64           `json:"retain,omitempty"`      // ms settled messages are kept; 0 not at all
+	RetainBytes   int64           `json:"retain_size,omitempty"` // at most, with Retain
+}
+
+// Encode returns the replicated form.
+func (c Config) Encode() []byte {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // numbers and booleans always marshal
+	}
+	return b
+}
+
+func decodeConfig(b []byte) (Config, error) {
+	c := Config{MaxLength: -1, MaxBytes: -1}
+	err := json.Unmarshal(b, &c)
+	return c, err
+}
+
+// lanes is the number of priority lanes: one per priority, from 0.
+func (c *Config) lanes() uint8 {
+	if c.Priorities == 255 {
+		return 255 // priorities 254 and 255 share a lane
+	}
+	return c.Priorities + 1
+}
+
+func (c *Config) cursor() cursor.Config {
+	burst := 1
+	if c.RatePerSecond >= 20 {
+		burst = int(c.RatePerSecond / 20) // 50 ms worth, so that timers need not be finer
+	}
+	return cursor.Config{
+		Lanes: c.lanes(), DeliveryLimit: c.DeliveryLimit,
+		MaxLength: c.MaxLength, MaxBytes: c.MaxBytes, Overflow: c.Overflow,
+		SingleActive: c.SingleActive, BackoffMin: c.BackoffMin, BackoffMax: c.BackoffMax,
+		RatePerSecond: c.RatePerSecond, RateBurst: burst, LeaseTimeout: c.Lease,
+	}
+}
+
+// Overflow says what a log at its limit does.
+type Overflow = cursor.Overflow

@@ -1,0 +1,394 @@
+package shard
+
+import (
+	"weir/internal/cursor"
+	"weir/internal/record"
+)
+
+const (
+	// One read from the shelf. Large enough to amortise a system call, small
+	// enough that many queues may read at once.
+	coldReadBytes = 1 << 20
+	// A dispatch hands at most this many messages of one log over in a row, so
+	// that thousands of busy queues share the goroutine fairly.
+	dispatchMax = 1024
+)
+
+// heat puts the log on the list of those that may have something to hand out.
+func (m *Machine) heat(l *Log) {
+	if m.leading && !l.hot {
+		l.hot = true
+		m.hot = append(m.hot, l)
+	}
+}
+
+// watch puts the log on the list of those with a deadline.
+func (m *Machine) watch(l *Log) {
+	if !m.leading || l.timed {
+		return
+	}
+	if _, ok := l.cursor.Deadline(); ok {
+		l.timed = true
+		m.timers = append(m.timers, l)
+	}
+}
+
+// Turn sets the time for everything that follows until the next Turn.
+func (m *Machine) Turn(now int64) { m.now = now }
+
+// Attach adds a consumer to a log.
+func (m *Machine) Attach(log record.LogID, id cursor.ConsumerID, r Receiver, o cursor.AttachOptions, auto, hidden bool) error {
+	l := m.logs[log]
+	if l == nil {
+		return ErrNoLog
+	}
+	if err := l.cursor.Attach(id, o); err != nil {
+		return err
+	}
+	if l.consumers == nil {
+		l.consumers = map[cursor.ConsumerID]*consumer{}
+	}
+	l.consumers[id] = &consumer{id: id, log: l, receiver: r, auto: auto, hidden: hidden}
+	m.heat(l)
+	return nil
+}
+
+// Cancel ends the hand-out to a consumer; its leases stay until settled. It
+// returns how many consumers are left.
+func (m *Machine) Cancel(log record.LogID, id cursor.ConsumerID) int {
+	l := m.logs[log]
+	if l == nil || l.consumers[id] == nil {
+		return -1
+	}
+	l.cursor.Cancel(id)
+	m.heat(l)
+	return l.cursor.Counts().Consumers
+}
+
+// Detach removes a consumer. Its leases are released: counted as deliveries if
+// count says so. It returns how many it had.
+func (m *Machine) Detach(log record.LogID, id cursor.ConsumerID, count bool) uint64 {
+	l := m.logs[log]
+	if l == nil || l.consumers[id] == nil {
+		return 0
+	}
+	var n uint64
+	for _, r := range l.cursor.Detach(id, nil) {
+		n += uint64(r.Hi - r.Lo)
+		m.emit(commandRelease, l.id, countArg(count), r.Lo, r.Hi)
+	}
+	delete(l.consumers, id)
+	m.heat(l)
+	return n
+}
+
+func countArg(count bool) byte {
+	if count {
+		return 1
+	}
+	return 0
+}
+
+// Credit allows a consumer so many more leases.
+func (m *Machine) Credit(log record.LogID, id cursor.ConsumerID, delta int64) {
+	if l := m.logs[log]; l != nil && l.consumers[id] != nil {
+		l.cursor.Credit(id, delta)
+		m.heat(l)
+	}
+}
+
+// Resume takes a consumer back whose Receiver has room again.
+func (m *Machine) Resume(log record.LogID, id cursor.ConsumerID) {
+	l := m.logs[log]
+	if l == nil {
+		return
+	}
+	if c := l.consumers[id]; c != nil && c.paused {
+		c.paused = false
+		l.cursor.Pause(id, false)
+		m.heat(l)
+	}
+}
+
+// Settled says that a consumer is done with its leases in [lo, hi): accepted
+// (WhyAccepted) or rejected. It returns how many it really held.
+func (m *Machine) Settled(log record.LogID, id cursor.ConsumerID, lo, hi record.Offset, why Why) uint64 {
+	l := m.logs[log]
+	if l == nil {
+		return 0
+	}
+	n := l.cursor.SettleLocal(id, lo, hi)
+	if n == 0 {
+		return 0
+	}
+	if why == WhyRejected && l.config.DeadLetter {
+		m.emit(commandBury, log, byte(why), lo, hi)
+	} else {
+		m.emit(commandSettle, log, byte(why), lo, hi)
+	}
+	return n
+}
+
+// Released says that a consumer gives its leases in [lo, hi) back.
+func (m *Machine) Released(log record.LogID, id cursor.ConsumerID, lo, hi record.Offset, count bool) uint64 {
+	l := m.logs[log]
+	if l == nil {
+		return 0
+	}
+	n := l.cursor.SettleLocal(id, lo, hi)
+	if n > 0 {
+		m.emit(commandRelease, log, countArg(count), lo, hi)
+	}
+	return n
+}
+
+// Stored says that a dead letter has reached its target.
+func (m *Machine) Stored(log record.LogID, o record.Offset) {
+	if m.logs[log] != nil {
+		m.emit(commandSettle, log, byte(WhyStored), o, o+1)
+	}
+}
+
+// Purge removes every message that nobody holds and returns their number.
+func (m *Machine) Purge(log record.LogID) uint64 {
+	l := m.logs[log]
+	if l == nil {
+		return 0
+	}
+	var n uint64
+	for _, r := range l.cursor.HoldReady(nil) {
+		n += uint64(r.Hi - r.Lo)
+		m.emit(commandSettle, log, byte(WhyPurged), r.Lo, r.Hi)
+	}
+	return n
+}
+
+// Dispatch hands ready messages to consumers with credit.
+func (m *Machine) Dispatch() {
+	list := m.hot
+	m.hot = nil
+	for i, l := range list {
+		list[i] = nil
+		l.hot = false
+		if m.logs[l.id] == l {
+			m.dispatch(l)
+		}
+	}
+	if m.hot == nil {
+		m.hot = list[:0]
+	}
+}
+
+// Hot says that Dispatch has more to do.
+func (m *Machine) Hot() bool { return len(m.hot) > 0 }
+
+func (m *Machine) dispatch(l *Log) {
+	if d, ok := l.cursor.Deadline(); ok && d < m.now {
+		m.expire(l)
+	}
+	m.servePulls(l)
+	if len(l.consumers) > 0 {
+		m.handOut(l)
+	}
+	m.overflow(l)
+	m.watch(l)
+}
+
+func (m *Machine) handOut(l *Log) {
+	n := 0
+	for ; n < dispatchMax; n++ {
+		o, ok := l.cursor.Peek(m.now)
+		if !ok {
+			break
+		}
+		id, ok := l.cursor.Pick()
+		if !ok {
+			break
+		}
+		rec, ok := m.load(l, o)
+		if !ok {
+			break
+		}
+		c := l.consumers[id]
+		if !c.receiver.Reserve(len(rec)) {
+			c.paused = true
+			l.cursor.Pause(id, true)
+			continue
+		}
+		c.batch = append(c.batch, m.lease(l, c, o, rec))
+	}
+	if n == 0 {
+		return
+	}
+	for _, c := range l.consumers {
+		if len(c.batch) > 0 {
+			c.receiver.Deliver(c.batch)
+			clear(c.batch)
+			c.batch = c.batch[:0]
+		}
+	}
+	if n == dispatchMax {
+		m.heat(l)
+	}
+}
+
+// lease gives o to the consumer and counts it.
+func (m *Machine) lease(l *Log, c *consumer, o record.Offset, rec []byte) Delivery {
+	d := Delivery{Offset: o, Count: l.cursor.Count(o), Redelivered: l.cursor.Redelivered(o), Record: rec}
+	l.cursor.Lease(o, c.id, m.now)
+	l.stats.Delivered++
+	m.counts.Delivered++
+	if d.Redelivered {
+		l.stats.Redelivered++
+		m.counts.Redelivered++
+	}
+	if o >= l.delivered {
+		if l.delivered <= l.announced {
+			m.raised = append(m.raised, l)
+		}
+		l.delivered = o + 1
+	}
+	if c.auto {
+		l.cursor.SettleLocal(c.id, o, o+1)
+		m.emit(commandSettle, l.id, byte(WhyAccepted), o, o+1)
+	}
+	return d
+}
+
+// load returns the record of a wanted message, or starts reading it.
+func (m *Machine) load(l *Log, o record.Offset) ([]byte, bool) {
+	if o >= l.tail.Base() && o < l.tail.End() {
+		if l.cold.records != nil {
+			l.cold.drop()
+		}
+		return m.tail.Record(l.tail.At(o)), true
+	}
+	if rec, ok := l.cold.find(o); ok {
+		return rec, true
+	}
+	if !l.cold.reading {
+		l.cold.reading = true
+		m.reads = append(m.reads, Read{l.id, o, coldReadBytes})
+	}
+	return nil, false
+}
+
+// TakeReads returns the reads to make. Each must be answered by Loaded.
+func (m *Machine) TakeReads() []Read {
+	r := m.reads
+	m.reads = nil
+	return r
+}
+
+// Loaded takes in what a Read brought.
+func (m *Machine) Loaded(r Read, offsets []record.Offset, records [][]byte) {
+	l := m.logs[r.Log]
+	if l == nil {
+		return
+	}
+	l.cold.reading = false
+	l.cold.at = 0
+	l.cold.records = make([]coldRecord, len(offsets))
+	for i, o := range offsets {
+		l.cold.records[i] = coldRecord{o, records[i]}
+	}
+	m.heat(l)
+}
+
+// Pull asks for one message on behalf of a hidden consumer; reply is called once,
+// now or after a read.
+func (m *Machine) Pull(log record.LogID, id cursor.ConsumerID, reply func(d Delivery, ok bool, ready uint64)) {
+	l := m.logs[log]
+	if l == nil || l.consumers[id] == nil {
+		reply(Delivery{}, false, 0)
+		return
+	}
+	l.pulls = append(l.pulls, pull{l.consumers[id], reply})
+	if d, ok := l.cursor.Deadline(); ok && d < m.now {
+		m.expire(l)
+	}
+	m.servePulls(l)
+}
+
+func (m *Machine) servePulls(l *Log) {
+	for len(l.pulls) > 0 {
+		p := l.pulls[0]
+		o, ok := l.cursor.Peek(m.now)
+		var d Delivery
+		if ok {
+			rec, loaded := m.load(l, o)
+			if !loaded {
+				return
+			}
+			d = m.lease(l, p.c, o, rec)
+		}
+		l.pulls = l.pulls[1:]
+		p.reply(d, ok, l.cursor.Counts().Ready)
+	}
+	l.pulls = nil
+}
+
+// expire takes expired messages, wherever they are, and leases that ran out.
+func (m *Machine) expire(l *Log) {
+	for _, o := range l.cursor.Expired(m.now-1, nil) {
+		m.discard(l, o, WhyExpired)
+	}
+	for _, r := range l.cursor.LeaseTimeouts(m.now, nil) {
+		m.emit(commandRelease, l.id, 1, r.Lo, r.Hi)
+	}
+}
+
+// overflow takes the head of a queue that is over its limit.
+func (m *Machine) overflow(l *Log) {
+	if l.config.Overflow != cursor.OverflowDropHead || l.config.MaxLength < 0 && l.config.MaxBytes < 0 {
+		return
+	}
+	for _, o := range l.cursor.Overflowing(nil) {
+		m.discard(l, o, WhyMaxLength)
+	}
+}
+
+func (m *Machine) discard(l *Log, o record.Offset, why Why) {
+	if l.config.DeadLetter {
+		m.emit(commandBury, l.id, byte(why), o, o+1)
+	} else {
+		m.emit(commandSettle, l.id, byte(why), o, o+1)
+	}
+}
+
+// Timers handles every deadline that has passed and returns the next one.
+func (m *Machine) Timers() (next int64, ok bool) {
+	kept := m.timers[:0]
+	for _, l := range m.timers {
+		if m.logs[l.id] != l {
+			l.timed = false
+			continue
+		}
+		d, pending := l.cursor.Deadline()
+		if pending && d <= m.now {
+			m.heat(l)
+			if d < m.now {
+				m.expire(l)
+			}
+			d, pending = l.cursor.Deadline()
+		}
+		if !pending {
+			l.timed = false
+			continue
+		}
+		kept = append(kept, l)
+		if !ok || d < next {
+			next, ok = d, true
+		}
+	}
+	clear(m.timers[len(kept):])
+	m.timers = kept
+	return next, ok
+}
+
+// TakeDead returns the dead letters to store elsewhere.
+func (m *Machine) TakeDead() []DeadLetter {
+	d := m.dead
+	m.dead = nil
+	return d
+}

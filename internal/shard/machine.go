@@ -1,0 +1,413 @@
+package shard
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"weir/internal/cursor"
+	"weir/internal/invariant"
+	"weir/internal/record"
+	"weir/internal/replica"
+	"weir/internal/store"
+)
+
+// Machine is the state machine of one shard.
+type Machine struct {
+	logs  map[record.LogID]*Log
+	tail  store.Tail
+	shelf *store.Shelf // nil on a volatile shard
+
+	dirty   []*Log         // changed since the last checkpoint
+	deleted []record.LogID // likewise
+
+	// Leader only.
+	leading bool
+	now     int64  // of the current turn
+	out     []byte // commands to propose
+	last    rangeCommand
+	urgent  bool   // out holds more than settles
+	hot     []*Log // have something to hand out
+	timers  []*Log // have a deadline
+	dead    []DeadLetter
+	reads   []Read
+	limited int                   // logs with a limit that is checked before proposing
+	opening map[record.LogID]bool // proposed, not there yet
+	raised  []*Log
+	counts  Totals
+}
+
+// Totals count over all logs of the shard on this leader.
+type Totals struct {
+	Published, Delivered, Redelivered, Acked, DeadLettered, Expired, Dropped uint64
+}
+
+type rangeCommand struct {
+	at  int // position in out, -1 none
+	hi  record.Offset
+	log record.LogID
+	key uint16 // kind and argument
+}
+
+// DeadLetter is a message that has to be stored at its dead-letter target; once
+// it is, the owner calls Stored.
+type DeadLetter struct {
+	Log    record.LogID
+	Offset record.Offset
+	Why    Why
+	Record []byte // nil where it has to be read from the shelf first
+}
+
+// Read asks the owner to read a log's records from the shelf and hand them to
+// Loaded.
+type Read struct {
+	Log      record.LogID
+	From     record.Offset
+	MaxBytes int
+}
+
+// New returns an empty machine. shelf is nil for a volatile shard.
+func New(shelf *store.Shelf) *Machine {
+	return &Machine{
+		logs: map[record.LogID]*Log{}, shelf: shelf, last: rangeCommand{at: -1}, opening: map[record.LogID]bool{},
+	}
+}
+
+// Lead makes the machine take the leader's decisions from now on.
+func (m *Machine) Lead(now int64) {
+	m.leading, m.now = true, now
+	for _, l := range m.logs {
+		m.watch(l)
+		m.heat(l)
+		l.cursor.Dead().Ranges(func(lo, hi record.Offset) bool {
+			for o := lo; o < hi; o++ {
+				m.dead = append(m.dead, m.deadLetter(l, o))
+			}
+			return true
+		})
+	}
+}
+
+// Has says whether the log exists.
+func (m *Machine) Has(id record.LogID) bool { return m.logs[id] != nil }
+
+// Logs calls yield for every log until it says false.
+func (m *Machine) Logs(yield func(id record.LogID) bool) {
+	for id := range m.logs {
+		if !yield(id) {
+			return
+		}
+	}
+}
+
+// TailBytes is the memory the tail holds.
+func (m *Machine) TailBytes() int64 { return m.tail.Bytes() }
+
+// Totals returns the shard's counters.
+func (m *Machine) Totals() Totals { return m.counts }
+
+// Counts returns a log's numbers.
+func (m *Machine) Counts(id record.LogID) (Counts, bool) {
+	l := m.logs[id]
+	if l == nil {
+		return Counts{}, false
+	}
+	c := Counts{Counts: l.cursor.Counts(), Stats: l.stats, Next: l.next}
+	if l.config.SingleActive {
+		c.Active, _ = l.cursor.Active()
+	}
+	return c, true
+}
+
+// Apply implements replica.Machine.
+func (m *Machine) Apply(e replica.Entry) {
+	invariant.Check(len(e.Data) >= entryHeaderBytes && e.Data[0] == entryVersion, "shard: entry %d has no header", e.Index)
+	now := int64(binary.LittleEndian.Uint64(e.Data[1:]))
+	slab := m.tail.Add(e.Data)
+	var c command
+	for p := entryHeaderBytes; p < len(e.Data); {
+		next, err := c.next(e.Data, p)
+		invariant.Check(err == nil, "shard: entry %d at %d: %v", e.Index, p, err)
+		m.apply(&c, e.Data, slab, now)
+		p = next
+	}
+	m.tail.Seal(slab)
+}
+
+func (m *Machine) apply(c *command, data []byte, slab uint32, now int64) {
+	if c.kind == commandAppend {
+		m.applyAppend(c, data, slab, now)
+		return
+	}
+	l := m.logs[c.log]
+	if c.kind == commandOpen {
+		m.applyOpen(l, c)
+		return
+	}
+	if l == nil {
+		return // deleted by an earlier command
+	}
+	m.touch(l)
+	switch c.kind {
+	case commandSettle:
+		m.applySettle(l, c.lo, c.hi, Why(c.arg))
+	case commandRelease:
+		m.applyRelease(l, c.lo, c.hi, c.arg&1 != 0, now)
+	case commandBury:
+		m.applyBury(l, c.lo, c.hi, Why(c.arg))
+	case commandDrop:
+		m.applyDrop(l)
+	case commandRewind:
+		m.applyRewind(l, c.lo)
+	case commandDelivered:
+		l.cursor.Delivered(c.lo)
+	case commandTrim:
+		m.applyTrim(l, c.lo)
+	case commandCommit:
+		if l.commits == nil {
+			l.commits = map[string]record.Offset{}
+		}
+		l.commits[string(c.body)] = c.lo
+	}
+}
+
+func (m *Machine) touch(l *Log) {
+	if !l.dirty {
+		l.dirty = true
+		m.dirty = append(m.dirty, l)
+	}
+}
+
+func (m *Machine) applyOpen(l *Log, c *command) {
+	config, err := decodeConfig(c.body)
+	invariant.Check(err == nil, "shard: configuration of log %d: %v", c.log, err)
+	if l == nil {
+		l = &Log{id: c.log, retained: never, cursor: cursor.New(config.cursor())}
+		m.logs[c.log] = l
+		delete(m.opening, c.log)
+	} else {
+		m.limited -= l.limits()
+		l.cursor.SetConfig(config.cursor())
+	}
+	l.config = config
+	l.inflight, l.inflightB = 0, 0
+	m.limited += l.limits()
+	switch {
+	case config.Retain == 0 && config.RetainBytes == 0:
+		if l.retained != never {
+			m.applyTrim(l, l.next)
+			l.retained = never
+		}
+	case l.retained == never:
+		l.retained = l.next
+	}
+	m.touch(l)
+	m.heat(l)
+	m.watch(l)
+}
+
+func (l *Log) limits() int {
+	if l.config.Overflow != cursor.OverflowDropHead && (l.config.MaxLength >= 0 || l.config.MaxBytes >= 0) {
+		return 1
+	}
+	return 0
+}
+
+func (m *Machine) applyAppend(c *command, data []byte, slab uint32, now int64) {
+	var e record.Envelope
+	_, err := record.Decode(data[c.at:], &e)
+	invariant.Check(err == nil, "shard: record: %v", err)
+	for i := 0; i < len(c.logs); i += 8 {
+		l := m.logs[record.LogID(binary.LittleEndian.Uint64(c.logs[i:]))]
+		if l == nil {
+			continue // deleted between routing and here: as if it had come first
+		}
+		m.touch(l)
+		if l.config.Dedup > 0 && e.Dedup != (record.DedupID{}) {
+			if l.dedup == nil {
+				l.dedup = &dedup{}
+			}
+			if l.dedup.check(e.Dedup, now, l.config.Dedup) {
+				continue
+			}
+		}
+		m.appendTo(l, &e, slab, uint32(c.at), now)
+	}
+}
+
+func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32, now int64) {
+	o := l.next
+	l.next++
+	if l.tail.End() != o {
+		l.tail.Reset(o)
+	}
+	l.tail.Push(m.tail.Keep(slab, at))
+	a := cursor.Attributes{Priority: e.Priority, Expiry: e.Expiry, Due: e.Due, Bytes: e.Body}
+	if l.config.HasTTL {
+		if x := max(e.Timestamp, e.Due) + l.config.TTL; a.Expiry == 0 || x < a.Expiry {
+			a.Expiry = x
+		}
+	}
+	if m.leading && a.Expiry != 0 {
+		// A message that may not wait gets this turn's hand-out.
+		a.Expiry = max(a.Expiry, m.now)
+	}
+	l.cursor.Append(o, a)
+	l.stats.Published++
+	m.counts.Published++
+	if m.leading {
+		if l.inflight > 0 {
+			l.inflight--
+			l.inflightB -= int64(e.Body)
+		}
+		if a.Expiry != 0 || a.Due != 0 {
+			m.watch(l)
+		}
+		m.heat(l)
+	}
+}
+
+func (m *Machine) applySettle(l *Log, lo, hi record.Offset, why Why) {
+	unsettled := l.cursor.Unsettled()
+	if hi > l.next {
+		hi = l.next
+	}
+	if lo < min(hi, l.shelved) && l.retained == never {
+		m.shelf.Drop(l.id, lo, min(hi, l.shelved), func(a, b record.Offset) int64 {
+			return int64(unsettled.CountRange(a, b))
+		})
+	}
+	var n uint64
+	for o, ok := unsettled.Next(lo); ok && o < hi; o, ok = unsettled.Next(o + 1) {
+		n++
+		if o < l.retained {
+			m.unkeep(l, o)
+		}
+		if len(l.why) > 0 {
+			delete(l.why, o)
+		}
+	}
+	l.cursor.Settle(lo, hi)
+	switch why {
+	case WhyAccepted:
+		l.stats.Acked += n
+		m.counts.Acked += n
+	case WhyExpired:
+		m.counts.Expired += n
+	case WhyMaxLength, WhyRejected, WhyDeliveryLimit:
+		m.counts.Dropped += n
+	case WhyPurged, WhyStored:
+	}
+	l.tail.PopTo(l.firstWanted())
+	m.heat(l)
+}
+
+// unkeep lets the tail go of a message.
+func (m *Machine) unkeep(l *Log, o record.Offset) {
+	if o >= l.tail.Base() && o < l.tail.End() {
+		m.tail.Drop(l.tail.At(o))
+	}
+}
+
+func (m *Machine) applyRelease(l *Log, lo, hi record.Offset, count bool, now int64) {
+	if m.leading {
+		now = m.now
+	}
+	for _, o := range l.cursor.Release(lo, hi, now, count, nil) {
+		if l.config.DeadLetter {
+			m.applyBury(l, o, o+1, WhyDeliveryLimit)
+		} else {
+			m.applySettle(l, o, o+1, WhyDeliveryLimit)
+		}
+	}
+	m.heat(l)
+	m.watch(l)
+}
+
+func (m *Machine) applyBury(l *Log, lo, hi record.Offset, why Why) {
+	unsettled := l.cursor.Unsettled()
+	for o, ok := unsettled.Next(lo); ok && o < hi; o, ok = unsettled.Next(o + 1) {
+		if l.why == nil {
+			l.why = map[record.Offset]Why{}
+		}
+		if _, again := l.why[o]; again {
+			continue
+		}
+		l.why[o] = why
+		l.cursor.Bury(o)
+		m.counts.DeadLettered++
+		if m.leading {
+			m.dead = append(m.dead, m.deadLetter(l, o))
+		}
+	}
+	m.heat(l)
+}
+
+func (m *Machine) deadLetter(l *Log, o record.Offset) DeadLetter {
+	d := DeadLetter{Log: l.id, Offset: o, Why: l.why[o]}
+	if o >= l.tail.Base() {
+		d.Record = m.tail.Record(l.tail.At(o))
+	}
+	return d
+}
+
+func (m *Machine) applyDrop(l *Log) {
+	m.release(l, l.tail.Base(), l.next)
+	if m.shelf != nil && l.shelved > 0 {
+		m.shelf.Drop(l.id, 0, l.shelved, l.wantedCount)
+	}
+	m.limited -= l.limits()
+	l.cursor = cursor.New(l.config.cursor()) // a stale pointer finds nothing to do
+	l.consumers, l.next = nil, 0
+	l.tail.Reset(0)
+	delete(m.logs, l.id)
+	m.deleted = append(m.deleted, l.id)
+}
+
+// release lets the tail go of every wanted message in [lo, hi).
+func (m *Machine) release(l *Log, lo, hi record.Offset) {
+	unsettled := l.cursor.Unsettled()
+	for o, ok := unsettled.Next(lo); ok && o < min(hi, l.retained); o, ok = unsettled.Next(o + 1) {
+		m.unkeep(l, o)
+	}
+	for o := max(lo, l.retained); o < hi; o++ {
+		m.unkeep(l, o)
+	}
+}
+
+func (m *Machine) applyRewind(l *Log, from record.Offset) {
+	if l.retained == never {
+		return
+	}
+	lo := max(from, l.retained)
+	if lo < l.next {
+		l.cursor.Reopen(lo, l.next)
+		m.heat(l)
+	}
+}
+
+// applyTrim ends the retention of settled messages below first.
+func (m *Machine) applyTrim(l *Log, first record.Offset) {
+	first = min(first, l.next)
+	if l.retained == never || first <= l.retained {
+		return
+	}
+	unsettled := l.cursor.Unsettled()
+	lo := l.retained
+	if lo < min(first, l.shelved) {
+		m.shelf.Drop(l.id, lo, min(first, l.shelved), func(a, b record.Offset) int64 {
+			return int64(b-a) - int64(unsettled.CountRange(a, b))
+		})
+	}
+	for o := max(lo, l.tail.Base()); o < first; o++ {
+		if !unsettled.Contains(o) {
+			m.unkeep(l, o)
+		}
+	}
+	l.retained = first
+	l.tail.PopTo(l.firstWanted())
+}
+
+// String describes the machine for a log line.
+func (m *Machine) String() string {
+	return fmt.Sprintf("%d logs, %d bytes in the tail", len(m.logs), m.tail.Bytes())
+}

@@ -1,0 +1,337 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"weir/internal/cursor"
+	"weir/internal/record"
+	"weir/internal/segment"
+	"weir/internal/store"
+)
+
+// ErrNoLog says that the shard does not hold the log.
+var ErrNoLog = errors.New("shard: no such log")
+
+// Checkpoint keys: 'l' and the log id big endian for a log's state, 's' and a
+// name for a segment on the shelf. A log's value, little endian:
+//
+//	version u8 = 1 | next u64 | retained u64 | config length u32, JSON
+//	dead n u32, n × (offset u64, why u8) | dedup n u32, n × (id, when)
+//	commits n u32, n × (length u16, name, next u64) | cursor state
+const stateVersion = 1
+
+func logKey(id record.LogID) []byte {
+	return binary.BigEndian.AppendUint64([]byte{'l'}, uint64(id))
+}
+
+func (l *Log) encode(dst []byte) []byte {
+	dst = append(dst, stateVersion)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.next))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.retained))
+	config := l.config.Encode()
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(config)))
+	dst = append(dst, config...)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.why)))
+	for _, o := range slices.Sorted(maps.Keys(l.why)) {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(o))
+		dst = append(dst, byte(l.why[o]))
+	}
+	dst = l.dedup.encode(dst)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.commits)))
+	for _, name := range slices.Sorted(maps.Keys(l.commits)) {
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(len(name)))
+		dst = append(dst, name...)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(l.commits[name]))
+	}
+	return l.cursor.AppendState(dst)
+}
+
+// decodeLog is the opposite of encode.
+func decodeLog(id record.LogID, b []byte) (*Log, error) {
+	if len(b) < 21 || b[0] != stateVersion {
+		return nil, errState
+	}
+	l := &Log{id: id, next: record.Offset(binary.LittleEndian.Uint64(b[1:])), retained: record.Offset(binary.LittleEndian.Uint64(b[9:]))}
+	n := int(binary.LittleEndian.Uint32(b[17:]))
+	b = b[21:]
+	if n > len(b) {
+		return nil, errState
+	}
+	config, err := decodeConfig(b[:n])
+	if err != nil {
+		return nil, errState
+	}
+	l.config = config
+	if b, err = l.decodeDead(b[n:]); err != nil {
+		return nil, err
+	}
+	if l.dedup, b, err = decodeDedup(b); err != nil {
+		return nil, err
+	}
+	if b, err = l.decodeCommits(b); err != nil {
+		return nil, err
+	}
+	l.cursor = cursor.New(config.cursor())
+	l.shelved = l.next
+	l.tail.Reset(l.next)
+	return l, l.cursor.RestoreState(b)
+}
+
+func (l *Log) decodeDead(b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, errState
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	b = b[4:]
+	if n > len(b)/9 {
+		return nil, errState
+	}
+	if n > 0 {
+		l.why = make(map[record.Offset]Why, n)
+	}
+	for range n {
+		l.why[record.Offset(binary.LittleEndian.Uint64(b))] = Why(b[8])
+		b = b[9:]
+	}
+	return b, nil
+}
+
+func (l *Log) decodeCommits(b []byte) ([]byte, error) {
+	if len(b) < 4 {
+		return nil, errState
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	b = b[4:]
+	for range n {
+		if len(b) < 2 {
+			return nil, errState
+		}
+		k := int(binary.LittleEndian.Uint16(b))
+		if len(b) < 2+k+8 {
+			return nil, errState
+		}
+		if l.commits == nil {
+			l.commits = map[string]record.Offset{}
+		}
+		l.commits[string(b[2:2+k])] = record.Offset(binary.LittleEndian.Uint64(b[2+k:]))
+		b = b[2+k+8:]
+	}
+	return b, nil
+}
+
+// Restore takes in one key of a checkpoint. Segment names are returned instead.
+func (m *Machine) Restore(key, value []byte) (segmentName string, err error) {
+	switch {
+	case len(key) == 9 && key[0] == 'l':
+		id := record.LogID(binary.BigEndian.Uint64(key[1:]))
+		l, err := decodeLog(id, value)
+		if err != nil {
+			return "", fmt.Errorf("log %d: %w", id, err)
+		}
+		m.logs[id] = l
+		m.limited += l.limits()
+		return "", nil
+	case len(key) > 1 && key[0] == 's':
+		return string(key[1:]), nil
+	}
+	return "", errState
+}
+
+// Restored finishes a restore: it gives the machine its shelf and rebuilds what
+// is derived. Entries behind the checkpoint are applied after it.
+func (m *Machine) Restored(shelf *store.Shelf) error {
+	m.shelf = shelf
+	shelf.Recount(func(log record.LogID, first, last record.Offset) int64 {
+		if l := m.logs[log]; l != nil {
+			return l.wantedCount(first, last+1)
+		}
+		return 0
+	})
+	return shelf.Attributes(func(log record.LogID, o record.Offset, priority uint8, expiry, due int64) {
+		l := m.logs[log]
+		if l == nil || !l.cursor.Unsettled().Contains(o) {
+			return
+		}
+		a := cursor.Attributes{Priority: priority, Expiry: expiry, Due: due}
+		if l.config.HasTTL && expiry == 0 {
+			a.Expiry = due + l.config.TTL
+		}
+		l.cursor.AppendRestored(o, a, l.cursor.Count(o))
+	})
+}
+
+// Flush is one round of moving wanted messages to the shelf and making a
+// checkpoint. The shard's goroutine begins and ends it; Fill runs elsewhere.
+type Flush struct {
+	puts    [][2][]byte
+	change  store.Change
+	runs    []flushRun
+	upto    map[record.LogID]record.Offset
+	deleted []record.LogID
+	Bytes   int64 // of the records to write
+}
+
+type flushRun struct {
+	log     record.LogID
+	offsets []record.Offset
+	records [][]byte
+}
+
+// BeginFlush takes down, at one moment, the state of every log that changed since
+// the last checkpoint and the messages that are not on the shelf yet.
+func (m *Machine) BeginFlush() *Flush {
+	f := &Flush{upto: map[record.LogID]record.Offset{}}
+	for _, l := range m.dirty {
+		l.dirty = false
+		if m.logs[l.id] != l {
+			continue
+		}
+		f.puts = append(f.puts, [2][]byte{logKey(l.id), l.encode(nil)})
+		if r := m.collect(l, f); len(r.offsets) > 0 {
+			f.runs = append(f.runs, r)
+		}
+		f.upto[l.id] = l.next
+	}
+	clear(m.dirty)
+	m.dirty = m.dirty[:0]
+	f.deleted, m.deleted = m.deleted, nil
+	slices.SortFunc(f.runs, func(a, b flushRun) int {
+		if a.log < b.log {
+			return -1
+		}
+		return 1
+	})
+	return f
+}
+
+func (m *Machine) collect(l *Log, f *Flush) flushRun {
+	r := flushRun{log: l.id}
+	take := func(o record.Offset) {
+		rec := m.tail.Record(l.tail.At(o))
+		r.offsets = append(r.offsets, o)
+		r.records = append(r.records, rec)
+		f.Bytes += int64(len(rec))
+	}
+	lo := max(l.shelved, l.tail.Base())
+	unsettled := l.cursor.Unsettled()
+	for o, ok := unsettled.Next(lo); ok && o < min(l.retained, l.next); o, ok = unsettled.Next(o + 1) {
+		take(o)
+	}
+	for o := max(lo, l.retained); o < l.next; o++ {
+		take(o)
+	}
+	return r
+}
+
+// Empty says that the flush has no messages to write.
+func (f *Flush) Empty() bool { return len(f.runs) == 0 }
+
+// Fill writes the messages. It runs on a background goroutine.
+func (f *Flush) Fill(w *segment.Writer) error {
+	for _, r := range f.runs {
+		if err := w.Begin(r.log); err != nil {
+			return err
+		}
+		for i, o := range r.offsets {
+			if err := w.Add(segment.Entry{Offset: o, Record: r.records[i]}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Shelve puts the flush's messages, written as w, on the shelf (w is nil if there
+// were none) and completes the checkpoint's contents.
+func (m *Machine) Shelve(f *Flush, w *store.Written) error {
+	for id, upto := range f.upto {
+		if l := m.logs[id]; l != nil {
+			l.shelved = max(l.shelved, upto)
+		}
+	}
+	if w != nil {
+		if err := m.shelf.Put(w, m.WantedCount); err != nil {
+			return err
+		}
+	}
+	f.change = m.shelf.TakeChange()
+	return nil
+}
+
+// Changes tells the checkpoint's contents.
+func (f *Flush) Changes(put func(key, value []byte), del func(key []byte)) {
+	for _, p := range f.puts {
+		put(p[0], p[1])
+	}
+	for _, id := range f.deleted {
+		del(logKey(id))
+	}
+	for _, name := range f.change.Added {
+		put(append([]byte{'s'}, name...), nil)
+	}
+	for _, name := range f.change.Gone.Names() {
+		del(append([]byte{'s'}, name...))
+	}
+}
+
+// Gone are the files that may be removed once the checkpoint is durable.
+func (f *Flush) Gone() store.Doomed { return f.change.Gone }
+
+// Abandon gives up a flush that failed: what it took down is due again.
+func (m *Machine) Abandon(f *Flush) {
+	for id := range f.upto {
+		if l := m.logs[id]; l != nil {
+			m.touch(l)
+		}
+	}
+	m.deleted = append(m.deleted, f.deleted...)
+	m.shelf.PutBack(f.change)
+}
+
+// WantedCount counts the wanted messages of a log in [first, last].
+func (m *Machine) WantedCount(log record.LogID, first, last record.Offset) int64 {
+	if l := m.logs[log]; l != nil {
+		return l.wantedCount(first, last+1)
+	}
+	return 0
+}
+
+// Wanted fills in which messages a rewrite has to keep.
+func (m *Machine) Wanted(j *store.Rewrite) {
+	for i := range j.Runs {
+		r := &j.Runs[i]
+		l := m.logs[r.Log]
+		if l == nil {
+			continue
+		}
+		hi := min(r.Last+1, l.retained)
+		for o, ok := l.cursor.Unsettled().Next(r.First); ok && o < hi; o, ok = l.cursor.Unsettled().Next(o + 1) {
+			if n := len(r.Wanted); n > 0 && r.Wanted[n-1][1] == o {
+				r.Wanted[n-1][1] = o + 1
+			} else {
+				r.Wanted = append(r.Wanted, [2]record.Offset{o, o + 1})
+			}
+		}
+		if lo := max(r.First, l.retained); lo <= r.Last {
+			r.Wanted = append(r.Wanted, [2]record.Offset{lo, r.Last + 1})
+		}
+	}
+}
+
+// Evict lets the tail go of messages that are on the shelf, oldest first, until
+// it holds at most target bytes.
+func (m *Machine) Evict(target int64) {
+	for _, l := range m.logs {
+		if m.tail.Bytes() <= target {
+			return
+		}
+		if l.tail.Base() < l.shelved && l.tail.Base() < l.next {
+			m.release(l, l.tail.Base(), min(l.shelved, l.next))
+			l.tail.PopTo(min(l.shelved, l.next))
+		}
+	}
+}
