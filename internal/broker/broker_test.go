@@ -42,7 +42,7 @@ func (n *node) stop() {
 
 func (n *node) session() *broker.Session {
 	n.t.Helper()
-	p, err := n.Authenticate("guest", "guest", netip.MustParseAddrPort("127.0.0.1:5000"))
+	p, err := n.Authenticate("guest", "guest", loopback)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -398,3 +398,5 @@ func TestFanOutStoresTheBodyOncePerShard(t *testing.T) {
 		}
 	}
 }
+
+var loopback = netip.MustParseAddrPort("127.0.0.1:5000")

@@ -340,7 +340,12 @@ func (h *host) takeBlocks(entry []byte) ([]byte, []*block) {
 // finished ends a block: all its appends are applied, or refused.
 func (h *host) finished(b *block) {
 	h.waiting.Add(-int64(len(b.data)))
-	b.submission.done()
+	sub := b.submission
+	*b = block{data: b.data[:0], sequences: b.sequences[:0]}
+	if cap(b.data) <= 2*blockBytesMax {
+		h.engine.blockPool.Put(b)
+	}
+	sub.done()
 }
 
 // admit checks a block against queue limits; false keeps (the rest of) it.

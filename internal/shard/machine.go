@@ -126,7 +126,9 @@ func (m *Machine) Apply(e replica.Entry) {
 	var c command
 	for p := entryHeaderBytes; p < len(e.Data); {
 		next, err := c.next(e.Data, p)
-		invariant.Check(err == nil, "shard: entry %d at %d: %v", e.Index, p, err)
+		if err != nil {
+			invariant.Check(false, "shard: entry %d at %d: %v", e.Index, p, err)
+		}
 		m.apply(&c, e.Data, slab, now)
 		p = next
 	}
