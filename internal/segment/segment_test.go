@@ -300,7 +300,7 @@ func TestCrash(t *testing.T) {
 			}
 		}
 		_, err := write(vfs.Inject(m, func(op vfs.Op) error {
-			for range 10 {
+			for range 4 {
 				p := rng.Float64()
 				check(m.CrashClone(func() bool { return rng.Float64() < p }), false)
 			}
