@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,11 @@ const (
 	incarnation = 1
 	// nodeID of a node that has not joined others.
 	nodeID = 1
+	// A checked password is remembered this long, so that a reconnect storm
+	// does not hash; a few hashes at once are enough for the rest.
+	passwordsRemembered = 1024
+	passwordMemory      = 5 * time.Minute
+	passwordsAtOnce     = 2
 	// volatileShard holds what does not survive a restart.
 	volatileShard record.ShardID = 1 << 31
 )
@@ -100,7 +106,9 @@ func Open(o Options) (*Broker, error) {
 	e.sessions.init()
 	e.attachments.init()
 	e.gate.init()
-	e.verifier = auth.NewVerifier()
+	var key [32]byte
+	rand.Read(key[:]) // never fails
+	e.verifier = auth.NewVerifier(key, passwordsRemembered, passwordMemory.Milliseconds(), passwordsAtOnce)
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}

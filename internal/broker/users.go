@@ -13,7 +13,7 @@ const (
 	guest = "guest"
 	// guestPassword is the hash of "guest". It is a constant because everybody
 	// knows the password and hashing it would cost every first start its 30 ms.
-	guestPassword = "@HASH@"
+	guestPassword = "$argon2id$v=19$m=19456,t=2,p=1$d2Vpci1ndWVzdC1zYWx0IQ$bIhL99p7uwAKCwoPhxiQBmFNY3P4mMQfX8cVut4sFdg"
 	// administratorTag lets a user manage the broker.
 	administratorTag = "administrator"
 )
@@ -47,7 +47,7 @@ func (b *Broker) Authenticate(user, password string, remote netip.AddrPort) (Pri
 	}
 	e.control.mu.RUnlock()
 	refused := &Error{Code: CodeAccessRefused, Object: ObjectUser, Name: user, Text: "login refused"}
-	if !e.verifier.Verify(hash, user, password, e.options.Clock.Millis()) {
+	if ok, err := e.verifier.Verify(hash, []byte(password), e.options.Clock.Millis()); err != nil || !ok {
 		return Principal{}, refused
 	}
 	if user == guest && !remote.Addr().Unmap().IsLoopback() {

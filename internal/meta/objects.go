@@ -103,8 +103,8 @@ type Permission struct {
 // compile makes the patterns ready. Patterns that do not compile allow nothing;
 // they are refused before they are proposed.
 func (p *Permission) compile() {
-	if c, err := auth.Compile(p.Configure, p.Write, p.Read); err == nil {
-		p.compiled = c
+	if c, err := auth.NewPermission(p.Configure, p.Write, p.Read); err == nil {
+		p.compiled = &c
 	}
 }
 

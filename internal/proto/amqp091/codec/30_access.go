@@ -1,6 +1,10 @@
 package codec
 
-import "weir/internal/wire"
+import (
+	"encoding/binary"
+
+	"weir/internal/wire"
+)
 
 // AccessRequest is access.request (30.10).
 type AccessRequest struct {
@@ -36,20 +40,21 @@ func (m *AccessRequest) Append(dst []byte) []byte {
 }
 
 // AccessRequestOk is access.request-ok (30.11).
-type AccessRequestOk struct{}
+type AccessRequestOk struct {
+	Ticket uint16
+}
 
 // ID returns the method's class and number.
 func (*AccessRequestOk) ID() ID { return IDAccessRequestOk }
 
 // Decode reads the arguments of access.request-ok.
-func (*AccessRequestOk) Decode(b []byte) error {
+func (m *AccessRequestOk) Decode(b []byte) error {
 	r := wire.NewReader(b)
-	r.Uint16() // ticket
+	m.Ticket = r.Uint16()
 	return finish(&r)
 }
 
 // Append writes the arguments behind dst.
-func (*AccessRequestOk) Append(dst []byte) []byte {
-	dst = append(dst, 0, 0)
-	return dst
+func (m *AccessRequestOk) Append(dst []byte) []byte {
+	return binary.BigEndian.AppendUint16(dst, m.Ticket)
 }

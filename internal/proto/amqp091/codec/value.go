@@ -137,3 +137,12 @@ func AppendMap(dst []byte, m map[string]any) Table {
 	}
 	return dst
 }
+
+// AppendRaw writes one field whose value is encoded already.
+func AppendRaw(dst []byte, name string, v Value) []byte {
+	dst = append(appendShort(dst, name), v.Kind)
+	if sizes[v.Kind] < 0 {
+		return appendLong(dst, v.Bytes)
+	}
+	return append(dst, v.Bytes...)
+}

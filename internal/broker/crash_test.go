@@ -1,0 +1,200 @@
+package broker_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"weir/internal/broker"
+	"weir/internal/vfs"
+)
+
+// scene is the disk as a power cut would leave it, and what clients had been
+// promised by then.
+type scene struct {
+	disk      *vfs.Mem
+	what      string
+	confirmed [queuesUnderTest]int // messages confirmed per queue, from 0
+	settled   [queuesUnderTest]int // acks sent, from 0: these may be gone
+}
+
+const queuesUnderTest = 3
+
+// history is what a workload knows of its messages.
+type history struct {
+	confirmed [queuesUnderTest]atomic.Int64
+	settled   [queuesUnderTest]atomic.Int64
+	published [queuesUnderTest]atomic.Int64
+}
+
+// tiny makes files, budgets and checkpoints small, so that a short run goes
+// through every stage of storage.
+func tiny(o *broker.Options) {
+	o.WALFileBytes = 64 << 10
+	o.TailBytes = 48 << 10
+	o.Shards = 2
+}
+
+// TestPowerCutAtEverySyncPoint cuts the power before every operation that makes
+// something durable, keeping a random part of what was not durable yet, and
+// starts a broker on what is left.
+func TestPowerCutAtEverySyncPoint(t *testing.T) {
+	for seed := range uint64(seeds(t)) {
+		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { powerCuts(t, seed) })
+	}
+}
+
+func seeds(t *testing.T) int {
+	t.Helper()
+	if testing.Short() {
+		return 1
+	}
+	return 3
+}
+
+func powerCuts(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	disk := vfs.NewMem()
+	var h history
+	var mu sync.Mutex
+	var scenes []scene
+	points := 0
+	fs := vfs.Inject(disk, func(op vfs.Op) error {
+		if op.Kind != vfs.OpSync && op.Kind != vfs.OpRename && op.Kind != vfs.OpSyncDir && op.Kind != vfs.OpRemove {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		points++
+		if op.Kind == vfs.OpSync && rng.IntN(8) != 0 {
+			return nil // most are of the log; a sample of those is enough
+		}
+		s := scene{what: fmt.Sprint(op.Kind, " ", op.Name, " at point ", points)}
+		for i := range queuesUnderTest {
+			s.confirmed[i] = int(h.confirmed[i].Load())
+		}
+		s.disk = disk.CrashClone(func() bool { return rng.IntN(2) == 0 })
+		for i := range queuesUnderTest {
+			s.settled[i] = int(h.settled[i].Load())
+		}
+		scenes = append(scenes, s)
+		return nil
+	})
+	n := start(t, fs, tiny)
+	work(t, n, &h, 1500)
+	n.stop()
+	mu.Lock()
+	defer mu.Unlock()
+	for i := range scenes {
+		checkScene(t, &scenes[i])
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d scenes of %d points", len(scenes), points)
+}
+
+// work publishes to every queue and consumes all but the last one slowly.
+func work(t *testing.T, n *node, h *history, messages int) {
+	s, c := n.session(), n.session()
+	var publishers [queuesUnderTest]*broker.Publisher
+	var wait [queuesUnderTest]chan struct{}
+	for i := range queuesUnderTest {
+		declare(t, s, broker.QueueSpec{Name: queueName(i), Durable: true})
+		wait[i] = make(chan struct{}, messages)
+		publishers[i] = s.Publisher(func(done broker.Completion) {
+			h.confirmed[i].Store(int64(done.Last))
+			wait[i] <- struct{}{}
+		})
+	}
+	in := newInbox()
+	a, err := c.Attach(broker.AttachOptions{Queue: queueName(0), Credit: 1 << 40}, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m := 0; m < messages; m += 10 {
+		for i, p := range publishers {
+			for k := range 10 {
+				h.published[i].Add(1)
+				out := &broker.Outgoing{Key: []byte(queueName(i)), TTL: -1, Dialect: 1, Native: [3][]byte{nil, nil, message(i, m+k)}}
+				if _, err := p.Publish(out); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		s.Flush()
+		for i := range wait {
+			<-wait[i]
+		}
+		got := in.take(t, m+10)
+		h.settled[0].Store(int64(m + 5))
+		a.Settle(got[max(m-5, 0)].Offset, got[m+5].Offset, broker.Accept)
+		c.Sent(1 << 10)
+		c.Flush()
+	}
+}
+
+func queueName(i int) string { return "q" + strconv.Itoa(i) }
+
+func message(queue, i int) []byte {
+	return []byte(fmt.Sprintf("%d:%d:%s", queue, i, strings.Repeat("x", 20+i%300)))
+}
+
+// checkScene starts a broker on the disk and compares.
+func checkScene(t *testing.T, s *scene) {
+	t.Helper()
+	n := start(t, s.disk, tiny)
+	defer n.stop()
+	session := n.session()
+	for i := range queuesUnderTest {
+		_, _, err := session.DeclareQueue(broker.QueueSpec{Name: queueName(i), Passive: true})
+		if err != nil {
+			if s.confirmed[i] > 0 {
+				t.Errorf("%s: queue %d: %v", s.what, i, err)
+			}
+			continue
+		}
+		next := -1
+		for {
+			p, ok, err := session.Pull(queueName(i), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			number, err2 := parse(i, body(p.Delivery))
+			switch {
+			case err2 != nil:
+				t.Fatalf("%s: queue %d: invented %q: %v", s.what, i, body(p.Delivery), err2)
+			case next < 0 && number > s.settled[i]:
+				t.Fatalf("%s: queue %d begins with message %d, acks were sent up to %d", s.what, i, number, s.settled[i])
+			case next >= 0 && number != next:
+				t.Fatalf("%s: queue %d: message %d where %d was due", s.what, i, number, next)
+			}
+			next = number + 1
+		}
+		if next < s.confirmed[i] && !(next < 0 && s.settled[i] >= s.confirmed[i]) {
+			t.Fatalf("%s: queue %d ends with message %d, %d were confirmed", s.what, i, next-1, s.confirmed[i])
+		}
+	}
+}
+
+var errInvented = errors.New("not a message that was sent")
+
+func parse(queue int, text string) (int, error) {
+	parts := strings.SplitN(text, ":", 3)
+	if len(parts) != 3 || parts[0] != strconv.Itoa(queue) {
+		return 0, errInvented
+	}
+	n, err := strconv.Atoi(parts[1])
+	if err != nil || text != string(message(queue, n)) {
+		return 0, errInvented
+	}
+	return n, nil
+}

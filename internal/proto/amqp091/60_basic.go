@@ -1,0 +1,166 @@
+package amqp091
+
+import (
+	"weir/internal/broker"
+	"weir/internal/proto/amqp091/codec"
+)
+
+func (ch *channel) basicMethod(id codec.ID, arguments []byte) *exception {
+	switch id {
+	case codec.IDBasicAck:
+		return ch.basicAck(arguments)
+	case codec.IDBasicNack:
+		return ch.basicNack(arguments)
+	case codec.IDBasicReject:
+		return ch.basicReject(arguments)
+	case codec.IDBasicQos:
+		return ch.basicQos(arguments)
+	case codec.IDBasicConsume:
+		return ch.basicConsume(arguments)
+	case codec.IDBasicCancel:
+		return ch.basicCancel(arguments)
+	case codec.IDBasicCancelOk:
+		return nil
+	case codec.IDBasicGet:
+		return ch.basicGet(arguments)
+	case codec.IDBasicRecover:
+		var m codec.BasicRecover
+		if err := m.Decode(arguments); err != nil {
+			return undecodable(arguments)
+		}
+		e := ch.recover(m.Requeue)
+		if e == nil {
+			ch.answer(false, &codec.BasicRecoverOk{})
+		}
+		return e
+	case codec.IDBasicRecoverAsync:
+		var m codec.BasicRecoverAsync
+		if err := m.Decode(arguments); err != nil {
+			return undecodable(arguments)
+		}
+		return ch.recover(m.Requeue)
+	}
+	return unexpectedMethod(id)
+}
+
+func (ch *channel) basicAck(arguments []byte) *exception {
+	var m codec.BasicAck
+	if m.Decode(arguments) != nil {
+		return undecodable(arguments)
+	}
+	return ch.settle(m.DeliveryTag, m.Multiple, broker.Accept)
+}
+
+func (ch *channel) basicNack(arguments []byte) *exception {
+	var m codec.BasicNack
+	if m.Decode(arguments) != nil {
+		return undecodable(arguments)
+	}
+	if m.Requeue {
+		return ch.settle(m.DeliveryTag, m.Multiple, broker.Release)
+	}
+	return ch.settle(m.DeliveryTag, m.Multiple, broker.Reject)
+}
+
+func (ch *channel) basicReject(arguments []byte) *exception {
+	var m codec.BasicReject
+	if m.Decode(arguments) != nil {
+		return undecodable(arguments)
+	}
+	if m.Requeue {
+		return ch.settle(m.DeliveryTag, false, broker.Release)
+	}
+	return ch.settle(m.DeliveryTag, false, broker.Reject)
+}
+
+// recover gives everything unacked back to its queues.
+func (ch *channel) recover(requeue bool) *exception {
+	if !requeue {
+		return raise(codeNotImplemented, "requeue=false")
+	}
+	return ch.settle(0, true, broker.Release)
+}
+
+// settle applies the outcome to the delivery of tag, or to all up to it.
+func (ch *channel) settle(tag uint64, multiple bool, outcome broker.Outcome) *exception {
+	o := &ch.conn.out
+	o.Lock()
+	ranges, known := ch.unacked.take(ch.ranges[:0], tag, multiple)
+	dropped := len(ch.unacked.dropped) > 0
+	o.Unlock()
+	if !known {
+		return raise(codePreconditionFailed, "unknown delivery tag %d", tag)
+	}
+	for i := range ranges {
+		r := &ranges[i]
+		r.holder.Settle(r.lo, r.hi, outcome)
+		if k := r.consumer; k != nil && k.prefetch > 0 && !k.ended.Load() {
+			k.attachment.Credit(r.deliveries)
+		}
+	}
+	if dropped {
+		ch.releaseDropped()
+	}
+	clear(ranges)
+	if ch.ranges = ranges[:0]; cap(ranges) > 1024 {
+		ch.ranges = nil
+	}
+	return nil
+}
+
+// basicQos sets the prefetch of consumers to come, or that of the channel.
+func (ch *channel) basicQos(arguments []byte) *exception {
+	var m codec.BasicQos
+	if m.Decode(arguments) != nil {
+		return undecodable(arguments)
+	}
+	if m.PrefetchSize != 0 {
+		return raise(codeNotImplemented, "prefetch_size!=0 (%d)", m.PrefetchSize)
+	}
+	limit := int64(m.PrefetchCount)
+	switch {
+	case !m.Global:
+		ch.prefetch = m.PrefetchCount
+	case ch.pool != nil:
+		ch.pool.SetLimit(limit)
+	case m.PrefetchCount != 0:
+		ch.pool = ch.conn.session.NewCreditPool(limit)
+	}
+	ch.answer(false, &codec.BasicQosOk{})
+	return nil
+}
+
+func (ch *channel) basicGet(arguments []byte) *exception {
+	var m codec.BasicGet
+	if m.Decode(arguments) != nil {
+		return undecodable(arguments)
+	}
+	queue, e := ch.queueName(m.Queue)
+	if e != nil {
+		return e
+	}
+	c := ch.conn
+	c.waitForPublishes()
+	pulled, got, err := c.session.Pull(queue, m.NoAck)
+	if err != nil {
+		return ch.exception(err)
+	}
+	if !got {
+		ch.answer(false, &codec.BasicGetEmpty{})
+		return nil
+	}
+	o := &c.out
+	o.Lock()
+	ch.nextTag++
+	if !m.NoAck {
+		ch.unacked.push(ch.nextTag, pulled.Delivery.Offset, ch.unacked.hold(pulled.Attachment, nil), true)
+	} else {
+		ch.unacked.push(ch.nextTag, 0, 0, false)
+	}
+	d := &pulled.Delivery
+	o.items = append(o.items, item{kind: itemGet, redelivered: d.Redelivered, channel: ch.number, count: d.Count,
+		tag: ch.nextTag, from: pulled.Ready, data: d.Record})
+	c.wakeWriterLocked()
+	o.Unlock()
+	return nil
+}

@@ -1,0 +1,61 @@
+package amqp091
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+
+	"weir/internal/proto/amqp091/codec"
+	"weir/internal/route"
+)
+
+// headers shows a message's headers and properties to exchanges that route by
+// them. It aliases what it was set to.
+type headers struct{ properties codec.Properties }
+
+// Header implements route.Message.
+func (h *headers) Header(name string) (route.Value, bool) {
+	v, ok := h.properties.Headers.Lookup(name)
+	if !ok {
+		return route.Value{}, false
+	}
+	return routeValue(v), true
+}
+
+// Property implements route.Message.
+func (h *headers) Property(which route.Property) (route.Value, bool) {
+	p := &h.properties
+	switch which {
+	case route.PropertyMessageID:
+		return route.Borrow(p.MessageID), p.Has(codec.FlagMessageID)
+	case route.PropertyCorrelationID:
+		return route.Borrow(p.CorrelationID), p.Has(codec.FlagCorrelationID)
+	case route.PropertyTimestamp:
+		return route.Time(int64(p.Timestamp)), p.Has(codec.FlagTimestamp)
+	case route.PropertyNone:
+	}
+	return route.Value{}, false
+}
+
+// Random implements route.Message.
+func (h *headers) Random() uint64 { return rand.Uint64() }
+
+func routeValue(v codec.Value) route.Value {
+	if n, ok := v.Int(); ok {
+		return route.Int(n)
+	}
+	if f, ok := v.Float(); ok {
+		return route.Float(f)
+	}
+	switch v.Kind {
+	case 't':
+		b, _ := v.Bool()
+		return route.Bool(b)
+	case 'S', 'x':
+		return route.Borrow(v.Bytes)
+	case 'T':
+		return route.Time(int64(binary.BigEndian.Uint64(v.Bytes)))
+	case 'V':
+		return route.Nil()
+	}
+	return route.Opaque(string(v.Bytes))
+}
