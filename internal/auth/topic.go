@@ -13,11 +13,15 @@ import (
 type Variables struct{ Username, VHost, ClientID string }
 
 // placeholders and the runes that stand for them in a parsed pattern. The runes
-// are for private use and refused in patterns.
+// are for private use and refused in patterns. A placeholder becomes a group of
+// its rune and closing, since the parser folds alternatives of one rune into a
+// class.
 var placeholders = []struct {
 	name string
 	mark rune
-}{{"{username}", 0xF8F0}, {"{vhost}", 0xF8F1}, {"{client_id}", 0xF8F2}}
+}{{"{username}", 0xF8E0}, {"{vhost}", 0xF8E4}, {"{client_id}", 0xF8E8}}
+
+const closing = 0xF8F0
 
 // TopicPattern is a pattern of routing keys that may have {username}, {vhost}
 // and {client_id} in it. The zero TopicPattern is the empty one.
@@ -27,15 +31,16 @@ type TopicPattern struct {
 	same Pattern        // the pattern without placeholders
 }
 
-// CompileTopicPattern compiles a pattern with placeholders.
+// CompileTopicPattern compiles a pattern with placeholders, which may not stand
+// inside a character class.
 func CompileTopicPattern(text string) (p TopicPattern, err error) {
 	p.text = text
 	marked := text
 	for _, h := range placeholders {
-		if strings.ContainsRune(text, h.mark) {
+		if strings.ContainsRune(text, h.mark) || strings.ContainsRune(text, closing) {
 			return TopicPattern{}, ErrPattern
 		}
-		marked = strings.ReplaceAll(marked, h.name, string(h.mark))
+		marked = strings.ReplaceAll(marked, h.name, "(?:"+string([]rune{h.mark, closing})+")")
 	}
 	if marked == text {
 		p.same, err = CompilePattern(text)
@@ -50,7 +55,27 @@ func CompileTopicPattern(text string) (p TopicPattern, err error) {
 	if p.tree, err = syntax.Parse(marked, syntax.Perl); err != nil {
 		return TopicPattern{}, errors.Join(ErrPattern, err)
 	}
+	if marksInClass(p.tree) {
+		return TopicPattern{}, ErrPattern
+	}
 	return p, nil
+}
+
+// marksInClass tells whether a placeholder stands inside a character class,
+// where it could not mean what it says.
+func marksInClass(tree *syntax.Regexp) bool {
+	if tree.Op == syntax.OpCharClass {
+		// A class without a placeholder takes all marks or none, so that none of
+		// its ranges begins or ends at one.
+		for i, r := range tree.Rune {
+			for _, h := range placeholders {
+				if r == h.mark || i%2 == 0 && r == h.mark+1 || i%2 == 1 && r == h.mark-1 {
+					return true
+				}
+			}
+		}
+	}
+	return slices.ContainsFunc(tree.Sub, marksInClass)
 }
 
 // String returns the pattern as it was given.
@@ -96,7 +121,7 @@ func replaced(tree *syntax.Regexp, values map[rune][]rune) *syntax.Regexp {
 	for _, r := range tree.Rune {
 		if value, ok := values[r]; ok {
 			out.Rune = append(out.Rune, value...)
-		} else {
+		} else if r != closing {
 			out.Rune = append(out.Rune, r)
 		}
 	}

@@ -38,17 +38,17 @@ type memory struct {
 	next  int
 }
 
-// NewVerifier returns a verifier with a random key. It remembers entriesMax
+// NewVerifier returns a verifier. It remembers entriesMax
 // right and entriesMax wrong passwords for ttl milliseconds, and computes
-// parallelMax hashes at a time; all are at least 1.
+// parallelMax hashes at a time; less than 1 is 1. The key must be random.
 func NewVerifier(key [32]byte, entriesMax int, ttl int64, parallelMax int) *Verifier {
-	v := &Verifier{key: key, ttl: ttl, slots: make(chan struct{}, parallelMax), compute: Verify}
+	v := &Verifier{key: key, ttl: ttl, slots: make(chan struct{}, max(parallelMax, 1)), compute: Verify}
 	// The hash for nobody costs what others cost and has no known password.
 	v.nobody = argonHash{cost: DefaultCost, salt: key[:SaltBytes], sum: make([]byte, hashBytes)}.String()
 	v.mu.running = map[[sha256.Size]byte]*verification{}
 	for _, m := range []*memory{&v.mu.right, &v.mu.wrong} {
 		m.until = map[[sha256.Size]byte]int64{}
-		m.ring = make([][sha256.Size]byte, 0, entriesMax)
+		m.ring = make([][sha256.Size]byte, 0, max(entriesMax, 1))
 	}
 	return v
 }
