@@ -114,7 +114,7 @@ func load(fs vfs.FS, files []fileInfo, add func(op uint8, key, value []byte) err
 		if isBase := strings.HasSuffix(c.name, baseSuffix); isBase != (c.fileType == typeBase) {
 			return Meta{}, c.corrupt(int64(len(magic)), "a base named as a delta, or a delta as a base")
 		}
-		if i > 0 && (c.meta.Shard != meta.Shard || c.meta.Incarnation != meta.Incarnation || c.meta.Index < meta.Index) {
+		if i > 0 && !c.meta.follows(&meta) {
 			return Meta{}, c.corrupt(int64(len(magic)), "a delta that does not follow the file before it")
 		}
 		meta = c.meta

@@ -136,6 +136,9 @@ func (c *cursor) next() error {
 	if !ok {
 		return c.corrupt(c.frame, "malformed entry")
 	}
+	if op == opDelete && c.fileType == typeBase {
+		return c.corrupt(c.frame, "delete in a base")
+	}
 	if c.any && bytes.Compare(key, c.last) <= 0 {
 		return c.corrupt(c.frame, "keys are not in order")
 	}

@@ -58,6 +58,11 @@ type Meta struct {
 	ConfState   []byte
 }
 
+// follows says whether a checkpoint of m may come behind one of was.
+func (m *Meta) follows(was *Meta) bool {
+	return m.Shard == was.Shard && m.Incarnation == was.Incarnation && m.Index >= was.Index
+}
+
 // sealFrame fills the header in front of b[frameHeaderBytes:], the body:
 //
 //	offset size field
@@ -98,7 +103,8 @@ func openFrame(b []byte, number uint64, position int64) (f frame, reason string)
 	case kind > kindEnd:
 		return frame{}, "frame of an unknown kind"
 	}
-	return frame{kind: uint8(kind), entries: int(binary.LittleEndian.Uint32(b[12:])), body: b[frameHeaderBytes:]}, ""
+	entries := int(binary.LittleEndian.Uint32(b[12:]))
+	return frame{kind: uint8(kind), entries: entries, body: b[frameHeaderBytes:]}, ""
 }
 
 // appendHead writes the body of the first frame: type u8, 3 zero, shard u32,

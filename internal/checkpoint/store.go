@@ -190,7 +190,7 @@ func (s *Store) next(m *Meta) (uint64, error) {
 	}
 	if m != nil && s.mu.last > 0 {
 		was := &s.mu.meta
-		invariant.Check(m.Shard == was.Shard && m.Incarnation == was.Incarnation && m.Index >= was.Index,
+		invariant.Check(m.follows(was),
 			"checkpoint of shard %d.%d at %d behind one of shard %d.%d at %d",
 			m.Shard, m.Incarnation, m.Index, was.Shard, was.Incarnation, was.Index)
 	}
@@ -198,7 +198,9 @@ func (s *Store) next(m *Meta) (uint64, error) {
 }
 
 // make writes a file and returns its size.
-func (s *Store) make(name string, number uint64, fileType uint8, m *Meta, fill func(*writer) error) (int64, error) {
+func (s *Store) make(
+	name string, number uint64, fileType uint8, m *Meta, fill func(*writer) error,
+) (int64, error) {
 	w, err := newWriter(s.fs, name, number, fileType, m)
 	if err == nil {
 		if err = fill(w); err == nil {

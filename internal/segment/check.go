@@ -16,13 +16,17 @@ func Verify(fs vfs.FS, name string) error {
 
 // Dump prints what a file holds, checking all of it on the way.
 func Dump(fs vfs.FS, name string, w io.Writer) error {
+	const (
+		run   = "log %d offsets %d to %d count %d records %d bytes %d blocks %d times %d to %d expiry from %d\n"
+		entry = "  block %d offset %d count %d dialect %d priority %d timestamp %d expiry %d due %d bytes %d\n"
+	)
 	return walk(fs, name, func(r *RunInfo) error {
-		_, err := fmt.Fprintf(w, "log %d offsets %d to %d count %d records %d bytes %d blocks %d timestamps %d to %d expiry from %d\n",
-			r.Log, r.First, r.Last, r.Count, r.Entries, r.Bytes, r.blocks, r.MinTimestamp, r.MaxTimestamp, r.MinExpiry)
+		_, err := fmt.Fprintf(w, run, r.Log, r.First, r.Last, r.Count, r.Entries, r.Bytes, r.blocks,
+			r.MinTimestamp, r.MaxTimestamp, r.MinExpiry)
 		return err
 	}, func(position int64, e Entry, env *record.Envelope) error {
-		_, err := fmt.Fprintf(w, "  block %d offset %d count %d dialect %d priority %d timestamp %d expiry %d due %d bytes %d\n",
-			position, e.Offset, env.Count, env.Dialect, env.Priority, env.Timestamp, env.Expiry, env.Due, len(e.Record))
+		_, err := fmt.Fprintf(w, entry, position, e.Offset, env.Count, env.Dialect, env.Priority,
+			env.Timestamp, env.Expiry, env.Due, len(e.Record))
 		return err
 	})
 }
@@ -91,7 +95,7 @@ func (r *Reader) walkRun(i int, each func(position int64, e Entry, env *record.E
 			}
 			found.add(e.Offset, len(e.Record), &env)
 			highest = max(highest, env.Timestamp)
-			if a := (attribute{offset: e.Offset, priority: env.Priority, expiry: env.Expiry, due: env.Due}); a.isSet() {
+			if a := attributeOf(e.Offset, &env); a.isSet() {
 				if len(marked) == 0 || marked[0] != a {
 					return r.corrupt(run.end()-run.attributeBytes, "attributes do not match the records")
 				}

@@ -176,6 +176,10 @@ type attribute struct {
 	priority    uint8
 }
 
+func attributeOf(offset record.Offset, env *record.Envelope) attribute {
+	return attribute{offset: offset, expiry: env.Expiry, due: env.Due, priority: env.Priority}
+}
+
 func (a *attribute) isSet() bool { return a.priority != 0 || a.expiry != 0 || a.due != 0 }
 
 func (a *attribute) appendTo(b []byte) []byte {

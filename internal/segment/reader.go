@@ -165,8 +165,9 @@ func (r *Reader) index(i int) ([]indexEntry, error) {
 		if run.blockBytes > 1<<32-1 {
 			return nil, r.corrupt(run.position, "block too large")
 		}
-		x := []indexEntry{{first: run.First, position: run.position, bytes: uint32(run.blockBytes), maxTimestamp: run.MaxTimestamp}}
-		return x, nil
+		return []indexEntry{{
+			first: run.First, position: run.position, bytes: uint32(run.blockBytes), maxTimestamp: run.MaxTimestamp,
+		}}, nil
 	}
 	if run.blocks > uint64(run.indexBytes)/indexEntryBytes {
 		return nil, r.corrupt(run.position, "more blocks than the index has room for")
@@ -293,13 +294,16 @@ func (r *Reader) OffsetByTime(log record.LogID, unixMillis int64) (record.Offset
 
 // Attributes calls add for the log's records that have a priority, an expiry or
 // a due time (unix milliseconds, 0 for none), in order, without reading bodies.
-func (r *Reader) Attributes(log record.LogID, add func(offset record.Offset, priority uint8, expiry, due int64)) error {
+func (r *Reader) Attributes(
+	log record.LogID, add func(offset record.Offset, priority uint8, expiry, due int64),
+) error {
 	i, ok := r.find(log)
 	if !ok {
 		return nil
 	}
 	run := &r.runs[i]
-	return r.table(run.end()-run.attributeBytes, run.end(), kindAttributes, attributeBytes, func(_ int64, row []byte) error {
+	from, to := run.end()-run.attributeBytes, run.end()
+	return r.table(from, to, kindAttributes, attributeBytes, func(_ int64, row []byte) error {
 		a := readAttribute(row)
 		add(a.offset, a.priority, a.expiry, a.due)
 		return nil

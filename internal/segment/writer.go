@@ -99,7 +99,7 @@ func (w *Writer) Add(e Entry) error {
 	w.entries++
 	w.maxTimestamp = max(w.maxTimestamp, env.Timestamp)
 	w.run.add(e.Offset, len(e.Record), &env)
-	if a := (attribute{offset: e.Offset, expiry: env.Expiry, due: env.Due, priority: env.Priority}); a.isSet() {
+	if a := attributeOf(e.Offset, &env); a.isSet() {
 		w.attributes = append(w.attributes, a)
 	}
 	return nil
@@ -146,7 +146,9 @@ func (w *Writer) endRun() error {
 }
 
 // appendTable writes rows of a fixed size as frames and returns their bytes.
-func appendTable[T any](w *Writer, kind uint8, rows []T, rowBytes int, appendTo func(*T, []byte) []byte) int64 {
+func appendTable[T any](
+	w *Writer, kind uint8, rows []T, rowBytes int, appendTo func(*T, []byte) []byte,
+) int64 {
 	begin := w.position()
 	for len(rows) > 0 {
 		n := min(len(rows), blockBytes/rowBytes)

@@ -19,7 +19,6 @@ type Mem struct {
 		durable map[string]*inode // names as SyncDir last left them
 		pending []nameOp          // since then, in order
 		locks   map[string]struct{}
-		lastID  uint64
 		used    int64
 		limit   int64 // of used; negative is none
 	}
@@ -91,8 +90,7 @@ func (m *Mem) CrashClone(keep func() bool) *Mem {
 	for _, name := range paths {
 		node := names[name]
 		if clones[node] == nil {
-			c.mu.lastID++
-			clones[node] = node.crash(c.mu.lastID, keep)
+			clones[node] = node.crash(keep)
 			c.mu.used += clones[node].charge()
 		}
 		clones[node].links++
@@ -133,8 +131,7 @@ func (m *Mem) Create(name string) (File, error) {
 	}
 	node := m.mu.names[name]
 	if node == nil {
-		m.mu.lastID++
-		node = &inode{id: m.mu.lastID, links: 1, dirty: make(map[int]dirtyPage)}
+		node = &inode{links: 1, dirty: make(map[int]dirtyPage)}
 		m.mu.names[name] = node
 		m.mu.pending = append(m.mu.pending, nameOp{dir: dir, to: name, node: node})
 	} else {

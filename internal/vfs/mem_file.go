@@ -26,7 +26,6 @@ type dirtyPage struct {
 
 // inode is a file's contents now and at its last sync. Its Mem's lock guards it.
 type inode struct {
-	id         uint64
 	links      int
 	pages      []*page // nil is zeros; may be shorter than size
 	size       int64
@@ -120,8 +119,8 @@ func (n *inode) sync() {
 }
 
 // crash returns what the device could hold of n after power loss.
-func (n *inode) crash(id uint64, keep func() bool) *inode {
-	c := &inode{id: id, size: n.syncedSize, dirty: make(map[int]dirtyPage)}
+func (n *inode) crash(keep func() bool) *inode {
+	c := &inode{size: n.syncedSize, dirty: make(map[int]dirtyPage)}
 	if n.size != n.syncedSize && keep() {
 		c.size = n.size
 	}

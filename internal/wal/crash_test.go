@@ -243,7 +243,7 @@ func (c *crashTest) run(steps int) {
 func TestCrashAtEveryChange(t *testing.T) {
 	for _, mode := range []wal.SyncMode{wal.SyncAlways, wal.SyncOS} {
 		t.Run(fmt.Sprint(mode), func(t *testing.T) {
-			seeds := uint64(15)
+			seeds := uint64(8)
 			if testing.Short() {
 				seeds = 3
 			}

@@ -24,8 +24,7 @@ type keeper struct {
 	w *WAL
 
 	// work is held while files are prepared or recycled.
-	work  sync.Mutex
-	retry clock.Timer // guarded by mu
+	work sync.Mutex
 
 	mu struct {
 		sync.Mutex
@@ -35,6 +34,7 @@ type keeper struct {
 		spares     []*file
 		lastNumber uint32
 		shards     map[record.ShardID]shardState
+		retry      clock.Timer // runs while the disk is full
 		stopped    bool
 	}
 	cramped atomic.Bool
@@ -168,10 +168,10 @@ func (k *keeper) cramp() {
 	k.cramped.Store(true)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.retry == nil && !k.mu.stopped {
-		k.retry = k.w.o.Clock.AfterFunc(retryInterval, func() {
+	if k.mu.retry == nil && !k.mu.stopped {
+		k.mu.retry = k.w.o.Clock.AfterFunc(retryInterval, func() {
 			k.mu.Lock()
-			k.retry = nil
+			k.mu.retry = nil
 			k.mu.Unlock()
 			signal(k.w.chore)
 		})
@@ -182,8 +182,8 @@ func (k *keeper) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.mu.stopped = true
-	if k.retry != nil {
-		k.retry.Stop()
+	if k.mu.retry != nil {
+		k.mu.retry.Stop()
 	}
 }
 

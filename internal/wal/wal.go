@@ -51,7 +51,7 @@ type Options struct {
 
 	// Fatal is called once, when a write, sync, rename or directory sync fails
 	// for another reason than a full disk. It is called before any append
-	// learns of it. Nil panics.
+	// learns of it, with locks held: it must not use the log. Nil panics.
 	Fatal func(error)
 
 	Clock clock.Clock   // nil is the system's
