@@ -16,7 +16,10 @@ const (
 var roleNames = []struct {
 	role Roles
 	name string
-}{{Administrator, "administrator"}, {Monitoring, "monitoring"}, {Policymaker, "policymaker"}, {Management, "management"}}
+}{
+	{Administrator, "administrator"}, {Monitoring, "monitoring"},
+	{Policymaker, "policymaker"}, {Management, "management"},
+}
 
 // ParseRoles reads names of roles, one or several with commas in a string, and
 // returns those that are none: they mean nothing here, but users keep them.

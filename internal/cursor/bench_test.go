@@ -61,7 +61,8 @@ func BenchmarkMessage(b *testing.B) {
 	b.Run("ttl", func(b *testing.B) { benchmarkMessage(b, none, ttl, 5000) })
 	lanes := none
 	lanes.Lanes = 10
-	b.Run("lanes", func(b *testing.B) { benchmarkMessage(b, lanes, cursor.Attributes{Bytes: 100, Priority: 5}, 5000) })
+	urgent := cursor.Attributes{Bytes: 100, Priority: 5}
+	b.Run("lanes", func(b *testing.B) { benchmarkMessage(b, lanes, urgent, 5000) })
 	aged := none
 	aged.LeaseTimeout = 1000
 	b.Run("timeout", func(b *testing.B) { benchmarkMessage(b, aged, sized, 5000) })

@@ -265,7 +265,8 @@ func (m *model) pick() (cursor.ConsumerID, bool) {
 	}
 	var best *customer
 	for _, c := range m.customers {
-		if c.entered && (best == nil || c.priority > best.priority || c.priority == best.priority && c.turn < best.turn) {
+		if c.entered && (best == nil || c.priority > best.priority ||
+			c.priority == best.priority && c.turn < best.turn) {
 			best = c
 		}
 	}

@@ -106,7 +106,9 @@ func (s *Settling) backoff(count uint32) int64 {
 // Release returns the unsettled messages of [lo, hi) to the queue and counts
 // that unless counted is false. It appends those that went over the delivery
 // limit to over; they are held, and the caller buries or settles them.
-func (s *Settling) Release(lo, hi record.Offset, now int64, counted bool, over []record.Offset) []record.Offset {
+func (s *Settling) Release(
+	lo, hi record.Offset, now int64, counted bool, over []record.Offset,
+) []record.Offset {
 	if s.waiting != nil {
 		s.promote(now)
 	}

@@ -160,7 +160,8 @@ func (w *stage) command(verb string, a words) string {
 	switch verb {
 	case "append":
 		attributes := cursor.Attributes{
-			Priority: uint8(a.named["priority"]), Expiry: a.named["expiry"], Due: a.named["due"], Bytes: uint32(a.named["bytes"]),
+			Priority: uint8(a.named["priority"]), Bytes: uint32(a.named["bytes"]),
+			Expiry: a.named["expiry"], Due: a.named["due"],
 		}
 		for lo, hi := a.span(0); lo < hi; lo++ {
 			w.s.Append(lo, attributes)

@@ -52,109 +52,124 @@ func ranges(s *cursor.Set) (out []cursor.Range) {
 	return out
 }
 
+// setWorld is a Set and a map that should be the same.
+type setWorld struct {
+	s cursor.Set
+	n naiveSet
+}
+
+func (w *setWorld) same(t *rapid.T, what string, got, want any) {
+	if got != want {
+		t.Fatalf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func bounds(t *rapid.T) (lo, hi record.Offset) {
+	lo, hi = offsets().Draw(t, "lo"), offsets().Draw(t, "hi")
+	return min(lo, hi), max(lo, hi)
+}
+
 func TestSetAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var s cursor.Set
-		n := naiveSet{}
-		bounds := func() (lo, hi record.Offset) {
-			lo, hi = offsets().Draw(t, "lo"), offsets().Draw(t, "hi")
-			return min(lo, hi), max(lo, hi)
-		}
-		same := func(what string, got, want any) {
-			if got != want {
-				t.Fatalf("%s: got %v, want %v", what, got, want)
-			}
-		}
+		w := &setWorld{n: naiveSet{}}
 		t.Repeat(map[string]func(*rapid.T){
-			"add": func(t *rapid.T) {
-				o := offsets().Draw(t, "o")
-				same("Add", s.Add(o), !n[o])
-				n[o] = true
-			},
-			"remove": func(t *rapid.T) {
-				o := offsets().Draw(t, "o")
-				same("Remove", s.Remove(o), n[o])
-				delete(n, o)
-			},
-			"addRange": func(t *rapid.T) {
-				lo, hi := bounds()
-				var added uint64
-				for o := lo; o < hi; o++ {
-					if !n[o] {
-						added++
-						n[o] = true
-					}
-				}
-				same("AddRange", s.AddRange(lo, hi), added)
-			},
-			"removeRange": func(t *rapid.T) {
-				lo, hi := bounds()
-				var removed uint64
-				for o := lo; o < hi; o++ {
-					if n[o] {
-						removed++
-						delete(n, o)
-					}
-				}
-				same("RemoveRange", s.RemoveRange(lo, hi), removed)
-			},
-			"within": func(t *rapid.T) {
-				lo, hi := bounds()
-				var got []cursor.Range
-				s.RangesWithin(lo, hi, func(lo, hi record.Offset) bool {
-					got = append(got, cursor.Range{Lo: lo, Hi: hi})
-					return true
-				})
-				if want := n.ranges(lo, hi); !slices.Equal(got, want) {
-					t.Fatalf("RangesWithin: got %v, want %v", got, want)
-				}
-			},
-			"code": func(t *rapid.T) {
-				b := s.AppendBinary(nil)
-				var c cursor.Set
-				rest, err := c.DecodeBinary(append(b, 7))
-				if err != nil || len(rest) != 1 {
-					t.Fatalf("decode: %v, rest %d", err, len(rest))
-				}
-				s = c
-			},
-			"drain": func(t *rapid.T) {
-				for _, o := range n.sorted() {
-					same("Remove", s.Remove(o), true)
-				}
-				clear(n)
-				o := offsets().Draw(t, "o")
-				same("Add", s.Add(o), true)
-				n[o] = true
-			},
+			"add": w.add, "remove": w.remove, "addRange": w.addRange, "removeRange": w.removeRange,
+			"within": w.within, "code": w.code, "drain": w.drain, "": w.check,
 			"clear": func(*rapid.T) {
-				s.Clear()
-				clear(n)
-			},
-			"": func(t *rapid.T) {
-				same("Len", s.Len(), uint64(len(n)))
-				sorted := n.sorted()
-				if got, want := ranges(&s), n.ranges(0, 1<<62); !slices.Equal(got, want) {
-					t.Fatalf("Ranges: got %v, want %v", got, want)
-				}
-				first, ok := s.First()
-				same("First", ok, len(sorted) > 0)
-				last, _ := s.Last()
-				if ok {
-					same("First", first, sorted[0])
-					same("Last", last, sorted[len(sorted)-1])
-				}
-				o := offsets().Draw(t, "probe")
-				same("Contains", s.Contains(o), n[o])
-				next, ok := s.Next(o)
-				i, _ := slices.BinarySearch(sorted, o)
-				same("Next", ok, i < len(sorted))
-				if ok {
-					same("Next", next, sorted[i])
-				}
+				w.s.Clear()
+				clear(w.n)
 			},
 		})
 	})
+}
+
+func (w *setWorld) add(t *rapid.T) {
+	o := offsets().Draw(t, "o")
+	w.same(t, "Add", w.s.Add(o), !w.n[o])
+	w.n[o] = true
+}
+
+func (w *setWorld) remove(t *rapid.T) {
+	o := offsets().Draw(t, "o")
+	w.same(t, "Remove", w.s.Remove(o), w.n[o])
+	delete(w.n, o)
+}
+
+func (w *setWorld) addRange(t *rapid.T) {
+	lo, hi := bounds(t)
+	var added uint64
+	for o := lo; o < hi; o++ {
+		if !w.n[o] {
+			added++
+			w.n[o] = true
+		}
+	}
+	w.same(t, "AddRange", w.s.AddRange(lo, hi), added)
+}
+
+func (w *setWorld) removeRange(t *rapid.T) {
+	lo, hi := bounds(t)
+	var removed uint64
+	for o := lo; o < hi; o++ {
+		if w.n[o] {
+			removed++
+			delete(w.n, o)
+		}
+	}
+	w.same(t, "RemoveRange", w.s.RemoveRange(lo, hi), removed)
+}
+
+func (w *setWorld) within(t *rapid.T) {
+	lo, hi := bounds(t)
+	var got []cursor.Range
+	w.s.RangesWithin(lo, hi, func(lo, hi record.Offset) bool {
+		got = append(got, cursor.Range{Lo: lo, Hi: hi})
+		return true
+	})
+	if want := w.n.ranges(lo, hi); !slices.Equal(got, want) {
+		t.Fatalf("RangesWithin: got %v, want %v", got, want)
+	}
+}
+
+func (w *setWorld) code(t *rapid.T) {
+	var c cursor.Set
+	rest, err := c.DecodeBinary(append(w.s.AppendBinary(nil), 7))
+	if err != nil || len(rest) != 1 {
+		t.Fatalf("decode: %v, rest %d", err, len(rest))
+	}
+	w.s = c
+}
+
+func (w *setWorld) drain(t *rapid.T) {
+	for _, o := range w.n.sorted() {
+		w.same(t, "Remove", w.s.Remove(o), true)
+	}
+	clear(w.n)
+	w.add(t)
+}
+
+func (w *setWorld) check(t *rapid.T) {
+	s := &w.s
+	w.same(t, "Len", s.Len(), uint64(len(w.n)))
+	sorted := w.n.sorted()
+	if got, want := ranges(s), w.n.ranges(0, 1<<62); !slices.Equal(got, want) {
+		t.Fatalf("Ranges: got %v, want %v", got, want)
+	}
+	first, ok := s.First()
+	w.same(t, "First", ok, len(sorted) > 0)
+	last, _ := s.Last()
+	if ok {
+		w.same(t, "First", first, sorted[0])
+		w.same(t, "Last", last, sorted[len(sorted)-1])
+	}
+	o := offsets().Draw(t, "probe")
+	w.same(t, "Contains", s.Contains(o), w.n[o])
+	next, ok := s.Next(o)
+	i, _ := slices.BinarySearch(sorted, o)
+	w.same(t, "Next", ok, i < len(sorted))
+	if ok {
+		w.same(t, "Next", next, sorted[i])
+	}
 }
 
 func TestSetOfManyChunks(t *testing.T) {

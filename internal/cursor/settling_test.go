@@ -31,7 +31,7 @@ func drawConfig(t *rapid.T, exact bool) cursor.Config {
 		DeliveryLimit: uint32(sometimes("limit", 2)),
 		MaxLength:     rapid.SampledFrom([]int64{-1, -1, 3}).Draw(t, "maxLength"),
 		MaxBytes:      -1,
-		Overflow:      rapid.SampledFrom([]cursor.Overflow{cursor.OverflowDropHead, cursor.OverflowReject}).Draw(t, "overflow"),
+		Overflow:      cursor.Overflow(rapid.IntRange(0, 1).Draw(t, "overflow")),
 		SingleActive:  rapid.Bool().Draw(t, "single"),
 		BackoffMin:    sometimes("backoff", 10),
 		BackoffMax:    sometimes("backoffMax", 25),
@@ -135,7 +135,7 @@ func replicatedActions(w *world) map[string]func() {
 			w.next++
 		}
 	}
-	return map[string]func(){
+	actions := map[string]func(){
 		"append":  appendSome,
 		"append2": appendSome,
 		"settle": func() {
@@ -174,6 +174,15 @@ func replicatedActions(w *world) map[string]func() {
 			w.same("Bury", w.s.Bury(o), want)
 			w.same("Bury", w.follower.Bury(o), want)
 		},
+	}
+	for name, do := range rareActions(w) {
+		actions[name] = do
+	}
+	return actions
+}
+
+func rareActions(w *world) map[string]func() {
+	return map[string]func(){
 		"reopen": func() {
 			lo, hi := w.bounds()
 			hi = min(hi, w.next)
@@ -321,6 +330,16 @@ func consumerActions(w *world) map[string]func() {
 			}
 			w.m.customers = slices.DeleteFunc(w.m.customers, func(x *customer) bool { return x == c })
 			w.sameList("Detach", flat(w.s.Detach(id, nil)), want)
+		},
+		"cancel": func() {
+			id := w.id()
+			if c := w.m.customer(id); c != nil {
+				c.pull = true
+				if w.m.active == c {
+					w.m.active = nil
+				}
+			}
+			w.s.Cancel(id)
 		},
 		"credit": func() {
 			id, delta := w.id(), rapid.Int64Range(-3, 5).Draw(w.t, "delta")

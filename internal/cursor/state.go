@@ -63,7 +63,8 @@ func (s *Settling) RestoreState(b []byte) error {
 			return err
 		}
 	}
-	if !r.dead.within(&r.unsettled) || !r.returned.set.within(&r.unsettled) || !r.returned.once.within(&r.returned.set) {
+	if !r.dead.within(&r.unsettled) || !r.returned.set.within(&r.unsettled) ||
+		!r.returned.once.within(&r.returned.set) {
 		return ErrMalformed
 	}
 	if err = r.returned.decodeMany(b); err != nil {
@@ -88,7 +89,8 @@ func (r *returns) decodeMany(b []byte) error {
 			count, b, err = uvarint(b)
 		}
 		o += gap
-		if err != nil || o < gap || gap == 0 && i > 0 || count < 2 || count > 1<<32-1 || !r.once.Contains(record.Offset(o)) {
+		if err != nil || o < gap || gap == 0 && i > 0 || count < 2 || count > 1<<32-1 ||
+			!r.once.Contains(record.Offset(o)) {
 			return ErrMalformed
 		}
 		r.setCount(record.Offset(o), uint32(count))

@@ -109,7 +109,8 @@ func (t *Table) matchMember(h uint64, out []Target) []Target {
 			continue
 		}
 		u := (float64(mix(h^m.place)>>11) + 0.5) / (1 << 53)
-		if bid := -float64(m.weight) / math.Log(u); best == nil || bid > high || bid == high && m.place > best.place {
+		bid := -float64(m.weight) / math.Log(u)
+		if best == nil || bid > high || bid == high && m.place > best.place {
 			best, high = m, bid
 		}
 	}

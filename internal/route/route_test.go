@@ -108,7 +108,7 @@ func TestHeadersRules(t *testing.T) {
 		{"x- ignored by any", route.MatchAny, h("x-a", one), h("x-a", one), false},
 		{"x- counts", route.MatchAllWithX, h("x-a", one), nil, false},
 		{"x- counts for any", route.MatchAnyWithX, h("x-a", one), h("x-a", one), true},
-		{"x-match never counts", route.MatchAllWithX, h("x-match", route.Text("all-with-x"), "a", one), h("a", one), true},
+		{"x-match never counts", route.MatchAllWithX, h("x-match", one, "a", one), h("a", one), true},
 		{"integer and float", route.MatchAll, h("a", one), h("a", route.Float(1)), true},
 		{"unsigned", route.MatchAll, h("a", route.Uint(1)), h("a", one), true},
 		{"text is no number", route.MatchAll, h("a", route.Text("1")), h("a", one), false},
@@ -205,7 +205,8 @@ func naiveHeaders(b route.Binding, m letter) bool {
 
 func drawValue(t *rapid.T) route.Value {
 	return rapid.SampledFrom([]route.Value{
-		route.Nil(), route.Int(1), route.Float(1), route.Float(1.5), route.Text("1"), route.Bool(true), route.Int(2),
+		route.Nil(), route.Int(1), route.Int(2), route.Float(1), route.Float(1.5),
+		route.Text("1"), route.Bool(true),
 	}).Draw(t, "value")
 }
 
@@ -233,9 +234,7 @@ func drawBinding(t *rapid.T, kind route.Kind) route.Binding {
 // TestAgainstLists compares every kind with a list of bindings that is searched
 // from one end to the other.
 func TestAgainstLists(t *testing.T) {
-	for _, kind := range []route.Kind{
-		route.Direct, route.Fanout, route.Topic, route.Headers, route.ConsistentHash, route.ModulusHash, route.Random,
-	} {
+	for kind := route.Direct; kind <= route.Random; kind++ {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { checkAgainstList(t, kind) })
 		})
