@@ -25,59 +25,13 @@ func TestFatal(t *testing.T) {
 // testFatal releases every record once lag more are appended.
 func testFatal(t *testing.T, lag record.Index) {
 	for n := 1; ; n++ {
-		ops := 0
 		m := vfs.NewMem()
-		fs := vfs.Inject(m, func(op vfs.Op) error {
-			if op.Kind.Changes() {
-				ops++
-			}
-			if ops >= n && op.Kind.Changes() {
-				return fmt.Errorf("%v %s: %w", op.Kind, op.Name, errDevice)
-			}
-			return nil
-		})
-		fatal, acked := 0, 0
-		var want []wal.Record
-		w, err := wal.Open(wal.Options{FS: fs, Dir: dir, FileBytes: 4 << 10, Manual: true, Fatal: func(err error) {
-			fatal++
-			if !errors.Is(err, errDevice) {
-				t.Fatalf("fatal: %v", err)
-			}
-		}}, nil)
-		if err != nil {
-			if !errors.Is(err, errDevice) {
-				t.Fatal(err)
-			}
-			continue
-		}
-		for i := record.Index(1); i <= 30; i++ {
-			r := make1(1, i, 500)
-			want = append(want, r)
-			w.Append([]wal.Record{r}, func(err error) {
-				switch {
-				case err == nil && fatal == 0:
-					acked++
-				case err == nil:
-					t.Fatal("acknowledged after a fatal error")
-				case !errors.Is(err, wal.ErrClosed):
-					t.Fatalf("append: %v", err)
-				}
-			})
-			if i > lag {
-				w.Release(1, i-lag)
-			}
-			w.Step()
-		}
-		closed := w.Close()
-		if ops < n {
-			must(t, closed)
-			if fatal != 0 {
-				t.Fatal("fatal without an error")
-			}
+		want, acked, opened, finished := failFrom(t, m, n, lag)
+		if finished {
 			return
 		}
-		if fatal != 1 {
-			t.Fatalf("operation %d failed: fatal was called %d times", n, fatal)
+		if !opened {
+			continue
 		}
 		// The process restarts on what the page cache holds, and power fails at
 		// every change it makes then; or power fails at once.
@@ -103,6 +57,60 @@ func testFatal(t *testing.T, lag record.Index) {
 			}
 		}
 	}
+}
+
+// failFrom appends 30 records on m and fails every changing operation from the
+// n-th on; finished is that there are fewer.
+func failFrom(t *testing.T, m *vfs.Mem, n int, lag record.Index) (want []wal.Record, acked int, opened, finished bool) {
+	ops, fatal := 0, 0
+	fs := vfs.Inject(m, func(op vfs.Op) error {
+		if op.Kind.Changes() {
+			ops++
+		}
+		if ops >= n && op.Kind.Changes() {
+			return fmt.Errorf("%v %s: %w", op.Kind, op.Name, errDevice)
+		}
+		return nil
+	})
+	w, err := wal.Open(wal.Options{FS: fs, Dir: dir, FileBytes: 4 << 10, Manual: true, Fatal: func(err error) {
+		fatal++
+		if !errors.Is(err, errDevice) {
+			t.Fatalf("fatal: %v", err)
+		}
+	}}, nil)
+	if err != nil {
+		if !errors.Is(err, errDevice) {
+			t.Fatal(err)
+		}
+		return nil, 0, false, false
+	}
+	for i := record.Index(1); i <= 30; i++ {
+		r := make1(1, i, 500)
+		want = append(want, r)
+		w.Append([]wal.Record{r}, func(err error) {
+			switch {
+			case err == nil && fatal == 0:
+				acked++
+			case err == nil:
+				t.Fatal("acknowledged after a fatal error")
+			case !errors.Is(err, wal.ErrClosed):
+				t.Fatalf("append: %v", err)
+			}
+		})
+		if i > lag {
+			w.Release(1, i-lag)
+		}
+		w.Step()
+	}
+	closed := w.Close()
+	if finished = ops < n; finished {
+		must(t, closed)
+		n = 0
+	}
+	if want := min(n, 1); fatal != want {
+		t.Fatalf("operation %d failed: fatal was called %d times, not %d", n, fatal, want)
+	}
+	return want, acked, true, finished
 }
 
 // TestFailedSyncIsNotTrustedFromCache restarts after a failed sync: what the
