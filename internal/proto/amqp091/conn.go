@@ -98,16 +98,10 @@ func newConn(s *Server, nc net.Conn, tlsState *tls.ConnectionState) *conn {
 	return c
 }
 
-// serve runs the reader goroutine to its end.
+// serve runs the reader goroutine to its end. What is on the stack while it waits
+// for input counts in every idle connection, so it is kept small.
 func (c *conn) serve() {
 	defer c.end()
-	defer func() {
-		if p := recover(); p != nil {
-			c.server.panics.Add(1)
-			c.server.options.Log.Error("amqp091: connection ended by a fault", "conn", c.name, "fault", p,
-				"stack", string(debug.Stack()))
-		}
-	}()
 	c.deadline(c.server.options.HandshakeTimeout)
 	if !c.readHeader() {
 		return
@@ -167,6 +161,12 @@ func (c *conn) abort() {
 
 // end releases everything. What still waits to be written gets closeTimeout.
 func (c *conn) end() {
+	if p := recover(); p != nil {
+		c.server.panics.Add(1)
+		c.server.options.Log.Error("amqp091: connection ended by a fault", "conn", c.name, "fault", p,
+			"stack", string(debug.Stack()))
+	}
+	defer c.server.forget(c)
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -359,8 +359,9 @@ func (c *conn) tick() {
 	case o.wrote:
 		o.wrote = false
 	case c.heartbeat > 0:
-		o.endFramesLocked(codec.AppendHeartbeat(o.beginFramesLocked()))
+		o.items = append(o.items, item{kind: itemHeartbeat})
 		c.wakeWriterLocked()
+		o.quit = true // and then rest
 	case o.parked:
 		o.quit = true
 		o.unparkLocked()

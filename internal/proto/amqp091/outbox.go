@@ -19,13 +19,14 @@ const (
 type itemKind uint8
 
 const (
-	itemFrames   itemKind = iota // frames[from:to]
-	itemDelivery                 // basic.deliver of data
-	itemGet                      // basic.get-ok of data; from holds the messages left
-	itemAck                      // basic.ack of the confirms from..tag
-	itemNack                     // basic.nack of the confirms from..tag
-	itemReply                    // basic.deliver of data, a direct reply outside the byte window
-	itemDropped                  // nothing to send: from bytes were delivered in vain
+	itemFrames    itemKind = iota // frames[from:to]
+	itemDelivery                  // basic.deliver of data
+	itemGet                       // basic.get-ok of data; from holds the messages left
+	itemAck                       // basic.ack of the confirms from..tag
+	itemNack                      // basic.nack of the confirms from..tag
+	itemReply                     // basic.deliver of data, a direct reply outside the byte window
+	itemHeartbeat                 // a heartbeat frame
+	itemDropped                   // nothing to send: from bytes were delivered in vain
 )
 
 // item is one thing to send.

@@ -12,7 +12,7 @@ import (
 
 const (
 	// tinyBufferBytes is what an idle connection keeps to be woken by.
-	tinyBufferBytes = 1 << 10
+	tinyBufferBytes = 512
 	// RabbitMQ lets a payload exceed frame-max by this, and so do we: some
 	// clients count the frame's overhead wrongly.
 	frameBytesFudge = 8

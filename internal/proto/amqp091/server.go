@@ -87,21 +87,28 @@ func New(o Options) *Server {
 // Serve serves one connection and returns when it has ended; nc is closed then.
 // tlsState is that of a TLS connection, nil on a plain one.
 func (s *Server) Serve(nc net.Conn, tlsState *tls.ConnectionState) {
+	if c := s.admit(nc, tlsState); c != nil {
+		c.serve()
+	}
+}
+
+// admit notes a connection, or closes it while the server drains.
+func (s *Server) admit(nc net.Conn, tlsState *tls.ConnectionState) *conn {
 	c := newConn(s, nc, tlsState)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.mu.draining {
-		s.mu.Unlock()
 		_ = nc.Close()
-		return
+		return nil
 	}
 	s.mu.conns[c] = struct{}{}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.mu.conns, c)
-		s.mu.Unlock()
-	}()
-	c.serve()
+	return c
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.conns, c)
 }
 
 // Drain refuses new connections and asks every client to go away with

@@ -53,7 +53,7 @@ func (c *conn) writeLoop(done chan struct{}) {
 		frames, o.frames = o.frames, frames
 		o.replyBytes = 0
 		o.generation++
-		o.wrote = true
+		o.wrote = o.wrote || len(items) > 1 || items[0].kind != itemHeartbeat
 		o.Unlock()
 		e.frameMax = int(c.frameMax.Load())
 		if !c.writeItems(&e, items, frames) {
@@ -104,6 +104,8 @@ func (c *conn) writeItems(e *encoder, items []item, frames []byte) bool {
 			}
 		case itemAck, itemNack:
 			e.confirm(it)
+		case itemHeartbeat:
+			e.buf = codec.AppendHeartbeat(e.buf)
 		case itemDropped:
 			e.delivered += int(it.from)
 		}

@@ -1,0 +1,89 @@
+package amqp091
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"weir/internal/broker"
+	"weir/internal/proto/amqp091/codec"
+	"weir/internal/record"
+	"weir/internal/vfs"
+)
+
+// publishing returns a channel whose connection has input in its buffer: count
+// publishes of small messages.
+func publishing(t testing.TB, count int) (*channel, int) {
+	b, err := broker.Open(broker.Options{FS: vfs.NewMem(), Dir: "data", WALFileBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	principal, refused := b.Authenticate("guest", "guest", netip.MustParseAddrPort("127.0.0.1:1"))
+	if refused != nil {
+		t.Fatal(refused)
+	}
+	here, there := net.Pipe()
+	t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+	c := newConn(New(Options{Broker: b}), here, nil)
+	if c.session, refused = b.Open(principal, broker.SessionOptions{Namespace: "/"}); refused != nil {
+		t.Fatal(refused)
+	}
+	t.Cleanup(c.session.Close)
+	c.principal, c.vhost, c.state, c.channelMax = principal, "/", stateRunning, 10
+	c.bodyBytesMax = 1 << 20
+	c.frameMax.Store(frameBytesMaxDefault)
+	ch := &channel{conn: c, number: 1}
+	ch.publisher = c.session.Publisher(ch.completed)
+	c.channels = map[uint16]*channel{1: ch}
+	p := codec.Properties{Flags: codec.FlagContentType | codec.FlagDeliveryMode, ContentType: []byte("text/plain"), DeliveryMode: 2}
+	for range count {
+		c.buf = codec.AppendMethod(c.buf, 1, &codec.BasicPublish{Exchange: []byte("amq.direct"), RoutingKey: []byte("orders.eu")})
+		c.buf = codec.AppendHeader(c.buf, 1, p.Append([]byte{0, 0, 0, 0, 0, 0, 0, 100}))
+		c.buf = codec.AppendBody(c.buf, 1, make([]byte, 100), frameBytesMaxDefault)
+	}
+	return ch, len(c.buf)
+}
+
+func TestPublishAllocatesNothing(t *testing.T) {
+	ch, size := publishing(t, 100)
+	c := ch.conn
+	allocs := testing.AllocsPerRun(100, func() {
+		c.r, c.w = 0, size
+		c.process()
+	})
+	if allocs > 3 { // for a hundred messages: what one batch costs
+		t.Fatalf("%.1f allocations for 100 messages", allocs)
+	}
+	if c.state != stateRunning || ch.publisher.Sequence() < 10000 {
+		t.Fatalf("state %v after %d messages", c.state, ch.publisher.Sequence())
+	}
+}
+
+// BenchmarkPublish is everything from the read buffer to the engine's block, less
+// the append to it: the message has no queue to go to.
+func BenchmarkPublish(b *testing.B) {
+	ch, size := publishing(b, 100)
+	c := ch.conn
+	b.ReportAllocs()
+	b.SetBytes(int64(size / 100))
+	for i := 0; i < b.N; i += 100 {
+		c.r, c.w = 0, size
+		c.process()
+	}
+}
+
+func BenchmarkDeliver(b *testing.B) {
+	p := codec.Properties{Flags: codec.FlagContentType | codec.FlagDeliveryMode, ContentType: []byte("text/plain"), DeliveryMode: 2}
+	rec := record.Append(nil, &record.Envelope{Dialect: record.DialectAMQP091, Timestamp: 1, Body: 100},
+		native("amq.direct", "orders.eu", &p, make([]byte, 100)))
+	e := encoder{buf: make([]byte, 0, 128<<10), frameMax: frameBytesMaxDefault}
+	it := item{kind: itemDelivery, channel: 1, tag: 1, consumer: "amq.ctag-0123456789", data: rec}
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(e.buf) > 120<<10 {
+			e.buf = e.buf[:0]
+		}
+		e.delivery(&it)
+	}
+}
