@@ -32,6 +32,7 @@ type control struct {
 	proposals []controlProposal
 	sinceSave int64
 	saving    bool
+	saved     record.Index // of the last checkpoint begun
 }
 
 // request is one proposal to the control state and what came of it.
@@ -198,7 +199,7 @@ func (c *control) lead() {
 const saveBytes = 4 << 20
 
 func (c *control) maybeSave() {
-	if c.saving || c.sinceSave < saveBytes && !(c.engine.walCrowded() && c.sinceSave > 0) {
+	if c.saving || c.sinceSave < saveBytes && !(c.group.Applied() > c.saved && c.engine.walCrowded()) {
 		return
 	}
 	c.save(func() {})
@@ -223,7 +224,7 @@ func (c *control) save(then func()) {
 		c.engine.fail(err)
 		return
 	}
-	c.saving, c.sinceSave = true, 0
+	c.saving, c.saved, c.sinceSave = true, state.Index, 0
 	go func() {
 		err := c.engine.writeCheckpoint(controlShard, state, func(put func(k, v []byte), del func(k []byte)) {
 			for _, p := range puts {

@@ -138,6 +138,8 @@ func outcomeError(o Object, space, name string, r *meta.Result) *Error {
 		return &Error{Code: CodeInUse, Object: o, Name: name, Space: space, Text: "in use"}
 	case meta.Forbidden:
 		return &Error{Code: CodeAccessRefused, Object: o, Name: name, Space: space, Field: "default", Text: "predeclared"}
+	case meta.Invalid:
+		return &Error{Code: CodeInvalid, Object: o, Name: name, Space: space, Text: r.Name}
 	case meta.Done, meta.Existed:
 	}
 	return &Error{Code: CodeInternal, Text: "unexpected outcome"}

@@ -414,7 +414,7 @@ func (e *engine) newBlock() *block {
 
 // walCrowded says that the write-ahead log holds more than restarts should replay.
 func (e *engine) walCrowded() bool {
-	return e.wal.Stats().Bytes > int64(len(e.durable)+3)*flushBytes
+	return e.wal.Stats().Retained > int64(len(e.durable)+3)*flushBytes
 }
 
 // tailBudget is one shard's part of the memory for messages.

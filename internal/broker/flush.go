@@ -27,7 +27,7 @@ func (h *host) maybeFlush() {
 	if h.flushing || h.group == nil || !h.leading {
 		return
 	}
-	crowded := h.engine.walCrowded() && h.sinceFlush > 0
+	crowded := h.log.Applied() > h.flushed && h.engine.walCrowded()
 	if h.sinceFlush < flushBytes && !crowded && (h.machine.TailBytes() < h.engine.tailBudget() || h.sinceFlush < h.engine.tailBudget()/8) {
 		return
 	}
@@ -42,8 +42,7 @@ func (h *host) flush(then func(err error)) {
 		h.engine.fail(err)
 		return
 	}
-	h.flushing = true
-	h.sinceFlush = 0
+	h.flushing, h.flushed, h.sinceFlush = true, state.Index, 0
 	f := h.machine.BeginFlush()
 	name := h.shelf.NextName()
 	h.engine.jobs.Go(func() {

@@ -73,6 +73,7 @@ func (g *gate) loop(e *engine) {
 			return
 		}
 		g.set(e.pressure())
+		e.relieve()
 		if e.wal.Roomy() {
 			for _, id := range e.durable {
 				e.hosts[id].retryStalled()
@@ -80,6 +81,17 @@ func (g *gate) loop(e *engine) {
 			e.control.retryStalled()
 		}
 		g.timer.Reset(gatePeriod)
+	}
+}
+
+// relieve makes every shard that holds log files back make a checkpoint.
+func (e *engine) relieve() {
+	if !e.walCrowded() {
+		return
+	}
+	e.control.poke()
+	for _, id := range e.durable {
+		e.hosts[id].poke()
 	}
 }
 

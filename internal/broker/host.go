@@ -85,7 +85,8 @@ type host struct {
 	timerAt   int64
 
 	shelf      *store.Shelf
-	sinceFlush int64 // bytes applied
+	sinceFlush int64        // bytes applied
+	flushed    record.Index // of the last checkpoint begun
 	flushing   bool
 	rewriting  bool
 

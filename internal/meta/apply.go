@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"hash/fnv"
 	"maps"
 
 	"weir/internal/invariant"
@@ -219,6 +220,9 @@ func (s *State) bind(b *Binding) Result {
 	if !s.resolve(n, b) {
 		return Result{Outcome: Missing, Name: b.Destination}
 	}
+	if err := kinds[source.Kind].Check(route.Binding{Key: b.Key}); err != nil {
+		return Result{Outcome: Invalid, Name: err.Error()}
+	}
 	b.identity = b.identify()
 	if source.bindings[b.identity] != nil {
 		return Result{Outcome: Existed}
@@ -291,13 +295,24 @@ func (b *Binding) identify() string {
 const matchArgument = "x-match"
 
 func routeBinding(b *Binding, target route.Target) route.Binding {
-	r := route.Binding{Target: target, Key: b.Key, Match: b.Match}
+	r := route.Binding{Target: target, Key: b.Key, Match: b.Match, Place: place(b)}
 	for _, name := range sortedKeys(b.Arguments) {
 		if name != matchArgument {
 			r.Headers = append(r.Headers, route.Header{Name: name, Value: headerValue(b.Arguments[name])})
 		}
 	}
 	return r
+}
+
+// place puts a binding's destination where it stands in hash exchanges: by its
+// name, for targets are numbered anew after a restart.
+func place(b *Binding) uint64 {
+	h := fnv.New64a()
+	if b.ToExchange {
+		h.Write([]byte{1})
+	}
+	h.Write([]byte(b.Destination))
+	return max(h.Sum64(), 1)
 }
 
 func (s *State) putUser(u *User) Result {

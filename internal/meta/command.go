@@ -79,6 +79,7 @@ const (
 	MissingSpace         // the namespace is not there
 	InUse                // IfUnused and it is used
 	Forbidden            // a predeclared or default object
+	Invalid              // Name says why
 )
 
 // Result is the outcome of one command and what it touched.

@@ -243,12 +243,7 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32, now int6
 		l.tail.Reset(o)
 	}
 	l.tail.Push(m.tail.Keep(slab, at))
-	a := cursor.Attributes{Priority: e.Priority, Expiry: e.Expiry, Due: e.Due, Bytes: e.Body}
-	if l.config.HasTTL {
-		if x := max(e.Timestamp, e.Due) + l.config.TTL; a.Expiry == 0 || x < a.Expiry {
-			a.Expiry = x
-		}
-	}
+	a := cursor.Attributes{Priority: e.Priority, Expiry: l.expiry(e), Due: e.Due, Bytes: e.Body}
 	if m.leading && a.Expiry != 0 {
 		// A message that may not wait gets this turn's hand-out.
 		a.Expiry = max(a.Expiry, m.now)

@@ -151,17 +151,74 @@ func (m *Machine) Restored(shelf *store.Shelf) error {
 		}
 		return 0
 	})
-	return shelf.Attributes(func(log record.LogID, o record.Offset, priority uint8, expiry, due int64) {
+	err := shelf.Attributes(func(log record.LogID, o record.Offset, priority uint8, expiry, due int64) {
 		l := m.logs[log]
-		if l == nil || !l.cursor.Unsettled().Contains(o) {
-			return
+		if l != nil && l.config.MaxBytes < 0 && l.cursor.Unsettled().Contains(o) {
+			a := cursor.Attributes{Priority: priority, Expiry: expiry, Due: due}
+			l.cursor.AppendRestored(o, a, l.cursor.Count(o))
 		}
-		a := cursor.Attributes{Priority: priority, Expiry: expiry, Due: due}
-		if l.config.HasTTL && expiry == 0 {
-			a.Expiry = due + l.config.TTL
-		}
-		l.cursor.AppendRestored(o, a, l.cursor.Count(o))
 	})
+	for _, l := range m.logs {
+		if l.config.MaxBytes >= 0 && err == nil {
+			err = m.weigh(l)
+		}
+	}
+	return err
+}
+
+// weigh reads the messages of a log whose size is limited: only their records
+// know how large they are, and there are at most as many bytes as the limit.
+func (m *Machine) weigh(l *Log) error {
+	first, ok := l.cursor.Unsettled().First()
+	if !ok {
+		return nil
+	}
+	for more := true; more; {
+		more = false
+		var broken error
+		err := m.shelf.Read(l.id, first, coldReadBytes, func(e segment.Entry) bool {
+			first, more = e.Offset+1, true
+			var env record.Envelope
+			if _, broken = record.Decode(e.Record, &env); broken != nil {
+				return false
+			}
+			if l.cursor.Unsettled().Contains(e.Offset) {
+				a := cursor.Attributes{Priority: env.Priority, Expiry: env.Expiry, Due: env.Due, Bytes: env.Body}
+				l.cursor.AppendRestored(e.Offset, a, l.cursor.Count(e.Offset))
+			}
+			return true
+		})
+		if err = errors.Join(err, broken); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expiry is when a message with envelope e expires in this log, 0 never.
+func (l *Log) expiry(e *record.Envelope) int64 {
+	if !l.config.HasTTL {
+		return e.Expiry
+	}
+	if x := max(e.Timestamp, e.Due) + l.config.TTL; e.Expiry == 0 || x < e.Expiry {
+		return x
+	}
+	return e.Expiry
+}
+
+// dated returns the record with the log's own time to live in its envelope, so
+// that a restart finds the expiry on the shelf. The native bytes stay.
+func (l *Log) dated(rec []byte) []byte {
+	if !l.config.HasTTL {
+		return rec
+	}
+	var e record.Envelope
+	native, err := record.Decode(rec, &e)
+	if err != nil || e.Expiry == l.expiry(&e) {
+		return rec
+	}
+	e.Expiry = l.expiry(&e)
+	return record.Append(nil, &e, native)
 }
 
 // Flush is one round of moving wanted messages to the shelf and making a
@@ -211,7 +268,7 @@ func (m *Machine) BeginFlush() *Flush {
 func (m *Machine) collect(l *Log, f *Flush) flushRun {
 	r := flushRun{log: l.id}
 	take := func(o record.Offset) {
-		rec := m.tail.Record(l.tail.At(o))
+		rec := l.dated(m.tail.Record(l.tail.At(o)))
 		r.offsets = append(r.offsets, o)
 		r.records = append(r.records, rec)
 		f.Bytes += int64(len(rec))

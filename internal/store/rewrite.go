@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 
 	"weir/internal/record"
@@ -33,44 +34,45 @@ type RewriteRun struct {
 	file        *file
 }
 
-// PlanRewrite picks files that are mostly dead, or many small ones. It returns
-// nil when there is nothing worth doing.
+// PlanRewrite picks neighbours in age that are mostly dead, or many small ones. It
+// returns nil when there is nothing worth doing.
 func (s *Shelf) PlanRewrite() *Rewrite {
-	var dead, small []*file
+	files := make([]*file, 0, len(s.files))
 	for _, f := range s.files {
-		switch {
-		case f.busy:
-		case f.live*2 < f.total:
-			dead = append(dead, f)
-		case f.bytes < smallFileBytes:
-			small = append(small, f)
-		}
+		files = append(files, f)
 	}
-	picked := dead
-	if len(small) > smallFilesMax {
-		picked = append(picked, small...)
-	}
-	if len(picked) == 0 {
-		return nil
-	}
-	slices.SortFunc(picked, func(a, b *file) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(files, func(a, b *file) int { return cmp.Compare(a.age, b.age) })
+	var group []*file
 	var size int64
-	for i, f := range picked {
-		if size += f.bytes; size > rewriteBytesMax && i > 0 {
-			picked = picked[:i]
+	for _, f := range files {
+		joins := !f.busy && (f.dead() || f.bytes < smallFileBytes)
+		if joins && size+f.bytes <= rewriteBytesMax {
+			group, size = append(group, f), size+f.bytes
+			continue
+		}
+		if worth(group) {
 			break
 		}
+		group, size = nil, 0
+		if joins {
+			group, size = append(group, f), f.bytes
+		}
 	}
-	return s.planOf(picked)
+	if !worth(group) {
+		return nil
+	}
+	return s.planOf(group)
+}
+
+// dead says that most of the file is not wanted any more.
+func (f *file) dead() bool { return f.live*2 < f.total }
+
+func worth(group []*file) bool {
+	return len(group) > smallFilesMax || slices.ContainsFunc(group, (*file).dead)
 }
 
 func (s *Shelf) planOf(files []*file) *Rewrite {
-	j := &Rewrite{name: s.NextName(), files: files}
+	j := &Rewrite{name: fileName(files[0].age, files[0].generation+1), files: files}
 	for _, f := range files {
 		f.busy = true
 		for _, info := range f.reader.Runs() {
@@ -78,16 +80,7 @@ func (s *Shelf) planOf(files []*file) *Rewrite {
 		}
 	}
 	slices.SortFunc(j.Runs, func(a, b RewriteRun) int {
-		if a.Log != b.Log {
-			if a.Log < b.Log {
-				return -1
-			}
-			return 1
-		}
-		if a.First < b.First {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Log, b.Log), cmp.Compare(a.First, b.First))
 	})
 	return j
 }

@@ -14,14 +14,20 @@ import (
 
 const segmentSuffix = ".seg"
 
-// file is one segment on the shelf.
+// file is one segment on the shelf. Its name is its age and generation.
+//
+// Invariant: for every log, files in order of age hold ascending, disjoint ranges
+// of offsets. A flush makes a file of a new age; a rewrite joins files that are
+// neighbours in age and takes the age of the first.
 type file struct {
-	name   string
-	reader *segment.Reader
-	live   int64 // messages still wanted; changed by the shard's goroutine
-	total  int64
-	bytes  int64
-	busy   bool // being rewritten
+	name       string
+	age        uint64
+	generation uint64
+	reader     *segment.Reader
+	live       int64 // messages still wanted; changed by the shard's goroutine
+	total      int64
+	bytes      int64
+	busy       bool // being rewritten
 
 	use    sync.RWMutex // held shared while reading
 	closed bool
@@ -54,7 +60,7 @@ type Shelf struct {
 	files  map[string]*file
 	added  []string // on the shelf, not yet in a checkpoint
 	doomed []*file  // out of use; removable once a checkpoint is written
-	next   uint64   // number of the next file
+	next   uint64   // age of the next file
 }
 
 // OpenShelf opens the segments a checkpoint names and removes files it does not
@@ -70,9 +76,8 @@ func OpenShelf(fs vfs.FS, dir string, names []string) (*Shelf, error) {
 		return nil, fmt.Errorf("open shelf: %w", err)
 	}
 	for _, name := range present {
-		var number uint64
-		if _, err := fmt.Sscanf(name, "%d", &number); err == nil {
-			s.next = max(s.next, number+1)
+		if age, _, ok := parseName(name); ok {
+			s.next = max(s.next, age+1)
 		}
 		if !slices.Contains(names, name) && strings.Contains(name, segmentSuffix) {
 			if err := fs.Remove(path.Join(dir, name)); err != nil {
@@ -105,7 +110,7 @@ func (s *Shelf) open(name string) error {
 	if err != nil {
 		return fmt.Errorf("open segment: %w", err)
 	}
-	f := &file{name: name, reader: r}
+	f := newFile(name, r)
 	for _, info := range r.Runs() {
 		f.total += int64(info.Count)
 		f.bytes += info.Bytes
@@ -114,6 +119,21 @@ func (s *Shelf) open(name string) error {
 	f.live = f.total
 	s.files[name] = f
 	return nil
+}
+
+func newFile(name string, r *segment.Reader) *file {
+	f := &file{name: name, reader: r}
+	f.age, f.generation, _ = parseName(name)
+	return f
+}
+
+func fileName(age, generation uint64) string {
+	return fmt.Sprintf("%016d-%06d%s", age, generation, segmentSuffix)
+}
+
+func parseName(name string) (age, generation uint64, ok bool) {
+	_, err := fmt.Sscanf(name, "%d-%d", &age, &generation)
+	return age, generation, err == nil
 }
 
 // Names lists the files in use, for a checkpoint.
@@ -141,10 +161,11 @@ type Written struct {
 	replaces []*file
 }
 
-// NextName gives a file number; the shard's goroutine takes it before a Write.
+// NextName names the file of a flush; the shard's goroutine takes it before a
+// Write, in the order in which it collects.
 func (s *Shelf) NextName() string {
 	s.next++
-	return fmt.Sprintf("%016d%s", s.next-1, segmentSuffix)
+	return fileName(s.next-1, 0)
 }
 
 // Write stores what fill adds as the file name, durable on return. It runs on a
@@ -172,7 +193,7 @@ func (s *Shelf) Put(w *Written, live func(log record.LogID, first, last record.O
 	if err != nil {
 		return fmt.Errorf("open written segment: %w", err)
 	}
-	f := &file{name: w.name, reader: r}
+	f := newFile(w.name, r)
 	s.mu.Lock()
 	for _, old := range w.replaces {
 		s.unlist(old)
