@@ -38,7 +38,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tuneMemory()
+			tuneMemory(config.Storage.TailBytes)
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
 			reload := make(chan os.Signal, 1)
@@ -55,11 +55,15 @@ func serveCommand() *cobra.Command {
 }
 
 // gcPercent trades memory for CPU: the live heap is small next to the message
-// buffers that pass through it, so the default would collect far too often.
+// buffers that pass through it, so the default would collect far too often. The
+// limit brings it back to the default's frugality as memory fills.
 const gcPercent = 400
 
-func tuneMemory() {
+func tuneMemory(tailBytes int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(3*tailBytes + 128<<20)
 	}
 }

@@ -47,7 +47,7 @@ type Options struct {
 	Fatal func(error)
 	// Shards is the number of durable shards of a new store.
 	Shards int
-	// TailBytes is the memory budget of messages not on the shelf, 256 MiB if 0.
+	// TailBytes is the memory budget of messages not on the shelf, 128 MiB if 0.
 	TailBytes int64
 	// WALFileBytes is the size of one log file, 64 MiB if 0.
 	WALFileBytes int64
@@ -137,7 +137,7 @@ func (o *Options) setDefaults() {
 		o.Shards = 1
 	}
 	if o.TailBytes <= 0 {
-		o.TailBytes = 256 << 20
+		o.TailBytes = 128 << 20
 	}
 	if o.WALFileBytes <= 0 {
 		o.WALFileBytes = 64 << 20

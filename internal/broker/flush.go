@@ -27,8 +27,12 @@ func (h *host) maybeFlush() {
 	if h.flushing || h.group == nil || !h.leading {
 		return
 	}
-	crowded := h.log.Applied() > h.flushed && h.engine.walCrowded()
-	if h.sinceFlush < flushBytes && !crowded && (h.machine.TailBytes() < h.engine.tailBudget() || h.sinceFlush < h.engine.tailBudget()/8) {
+	budget := h.engine.tailBudget()
+	switch {
+	case h.sinceFlush >= flushBytes:
+	case h.machine.TailBytes() >= budget && h.sinceFlush >= budget/8:
+	case h.log.Applied() > h.flushed && (h.engine.walCrowded() || h.shelf.DoomedBytes() >= flushBytes):
+	default:
 		return
 	}
 	h.flush(nil)

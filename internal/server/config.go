@@ -67,7 +67,7 @@ func Default() Config {
 		Data:   "weir-data",
 		Listen: Listen{AMQP: "127.0.0.1:5672", AMQPS: "off", HTTP: "127.0.0.1:15672"},
 		Storage: Storage{
-			Shards: 1, TailBytes: 256 << 20, WALFileBytes: 64 << 20,
+			Shards: 1, TailBytes: 128 << 20, WALFileBytes: 64 << 20,
 			Sync: "always", SyncInterval: 100 * time.Millisecond,
 		},
 		Limits: Limits{MessageBytes: 16 << 20, Connections: 200_000},

@@ -155,6 +155,15 @@ func (s *Shelf) Bytes() int64 {
 	return n
 }
 
+// DoomedBytes is the size of the files out of use that wait for a checkpoint.
+func (s *Shelf) DoomedBytes() int64 {
+	var n int64
+	for _, f := range s.doomed {
+		n += f.bytes
+	}
+	return n
+}
+
 // Written is a finished file that is not on the shelf yet.
 type Written struct {
 	name     string
