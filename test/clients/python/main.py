@@ -1,8 +1,13 @@
-"""Scenarios of pika against the broker at CLIENTS_AMQP."""
+"""Scenarios of pika against the broker at CLIENTS_AMQP; each module registers its own."""
 
 import sys
 
-import tutorials  # noqa: F401  (registers its scenarios)
+# ruff: noqa: F401
+import tutorials
+import queues
+import failures
+import content
+import lifetime
 from harness import run_all
 
 sys.exit(run_all())
