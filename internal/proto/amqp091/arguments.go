@@ -100,7 +100,7 @@ var queueArgumentTable = map[string]queueArgument{
 	}},
 	"x-delayed-retry-type": {typeQuorum, func(_ *broker.Settings, v codec.Value) string {
 		return oneOf(v, "invalid_delayed_retry_type", "all", "failed", "returned", "disabled")
-	}},
+	}}, // see queueArguments
 	"x-delayed-retry-min": {typeQuorum, func(s *broker.Settings, v codec.Value) string {
 		n, bad := natural(v)
 		s.BackoffMin = &n
@@ -291,7 +291,11 @@ func (ch *channel) queueArguments(spec *broker.QueueSpec, t codec.Table, serverN
 		return raise(codePreconditionFailed,
 			"invalid arg 'x-dead-letter-routing-key' for %s: routing_key_but_no_dlx_defined", what)
 	}
-	if v, ok := t.Lookup("x-delayed-retry-type"); ok && string(v.Bytes) == "disabled" {
+	switch v, _ := t.Lookup("x-delayed-retry-type"); string(v.Bytes) {
+	case "all":
+	case "failed", "returned":
+		return raise(codeNotImplemented, "x-delayed-retry-type '%s' is not implemented", v.Bytes)
+	default:
 		spec.Settings.BackoffMin, spec.Settings.BackoffMax = nil, nil
 	}
 	spec.Arguments = t.Map()

@@ -1,6 +1,8 @@
 package amqp091
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -58,6 +60,26 @@ func TestPublishAllocatesNothing(t *testing.T) {
 	if c.state != stateRunning || ch.publisher.Sequence() < 10000 {
 		t.Fatalf("state %v after %d messages", c.state, ch.publisher.Sequence())
 	}
+}
+
+func TestPressureIsShownOnce(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	c := newConn(New(Options{}), here, nil)
+	c.frameMax.Store(frameBytesMaxDefault)
+	c.pressure(true, "not asked for")
+	c.blockedNotify = true
+	for range 2 {
+		c.pressure(true, "low on memory")
+	}
+	c.pressure(false, "")
+	want := codec.AppendMethod(nil, 0, &codec.ConnectionBlocked{Reason: "low on memory"})
+	want = codec.AppendMethod(want, 0, &codec.ConnectionUnblocked{})
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(there, got); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%x, want %x (%v)", got, want, err)
+	}
+	c.abort()
 }
 
 // BenchmarkPublish is everything from the read buffer to the engine's block, less

@@ -372,3 +372,15 @@ func TestDrainClosesWithConnectionForced(t *testing.T) {
 	refused := s.raw()
 	refused.ended()
 }
+
+func TestUpdateSecret(t *testing.T) {
+	s := start(t)
+	r := s.raw().login()
+	r.send(0, &codec.ConnectionUpdateSecret{NewSecret: []byte("guest"), Reason: "renewed"})
+	expect(r, &codec.ConnectionUpdateSecretOk{})
+	r.send(0, &codec.ConnectionUpdateSecret{NewSecret: []byte("stolen")})
+	if m := expect(r, &codec.ConnectionClose{}); m.ReplyCode != 530 ||
+		m.ReplyText != "NOT_ALLOWED - New secret was refused by one of the backends" {
+		t.Fatalf("%+v", m)
+	}
+}

@@ -643,6 +643,7 @@ func TestQueueArgumentsAreChecked(t *testing.T) {
 		{amqp.Table{"x-queue-type": "stream"}, 540, "NOT_IMPLEMENTED"},
 		{amqp.Table{"x-delivery-limit": int32(3)}, 406, bad("x-delivery-limit") + " of queue type rabbit_classic_queue"},
 		{amqp.Table{"x-max-age": "1h"}, 406, bad("x-max-age") + " of queue type rabbit_classic_queue"},
+		{amqp.Table{"x-delayed-retry-min": int32(5)}, 406, bad("x-delayed-retry-min") + " of queue type rabbit_classic_queue"},
 		{amqp.Table{"x-single-active-consumer": "yes"}, 406, bad("x-single-active-consumer") + ": {unacceptable_type,longstr}"},
 	} {
 		_, err := s.channel().QueueDeclare("q", false, false, false, false, row.args)

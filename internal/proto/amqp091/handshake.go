@@ -56,6 +56,13 @@ func (c *conn) readHeader() bool {
 		c.server.options.Log.Info("amqp091: not our protocol", "conn", c.name, "header", h)
 		_ = c.net.SetWriteDeadline(c.server.options.Clock.Now().Add(closeTimeout))
 		_, _ = io.WriteString(c.net, codec.ProtocolHeader)
+		// Closing over unread input would reset the connection and with it the
+		// answer.
+		if half, ok := c.net.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
+		c.deadline(time.Second)
+		_, _ = io.CopyN(io.Discard, c.net, handshakeFrameBytesMax)
 		return false
 	}
 	c.send(0, &codec.ConnectionStart{VersionMinor: 9, ServerProperties: c.server.properties,
