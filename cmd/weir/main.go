@@ -20,7 +20,7 @@ func main() {
 		Use: "weir", Short: "One message broker for every message", Version: server.Version,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand())
+	root.AddCommand(serveCommand(), benchCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "weir:", err)
 		os.Exit(exitError)

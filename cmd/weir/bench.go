@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/internal/bench"
+)
+
+func benchCommand() *cobra.Command {
+	o := bench.Options{}
+	var asJSON, quiet bool
+	c := &cobra.Command{
+		Use: "bench", Short: "Measure an AMQP 0-9-1 broker, weir or another", Args: cobra.NoArgs,
+		Long: "Publish and consume as fast as possible, or with --rate at a fixed rate whatever the broker does:\n" +
+			"latency is then measured from when a message was due, so that a stall is not left out.",
+		Example: "  weir bench --duration 10s\n" +
+			"  weir bench --url amqp://guest:guest@127.0.0.1:5672 --rate 10000 --size 1024\n" +
+			"  weir bench --queues 500 --producers 500 --consumers 500 --rate 5000",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			defer stop()
+			if !quiet {
+				o.Progress = func(s bench.Sample) {
+					fmt.Fprintf(os.Stderr, "%4.0fs  published %9.0f/s  consumed %9.0f/s\n", s.At.Seconds(), s.Published, s.Consumed)
+				}
+			}
+			report, err := bench.Run(ctx, o)
+			if report == nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				if jsonErr := e.Encode(report); err == nil {
+					err = jsonErr
+				}
+				return err
+			}
+			printReport(cmd.OutOrStdout(), report)
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.URL, "url", "amqp://guest:guest@127.0.0.1:5672", "broker")
+	f.StringVar(&o.Prefix, "queue-prefix", "bench", "queues are named PREFIX-N")
+	f.IntVar(&o.Queues, "queues", 1, "queues; producers and consumers take them in turn")
+	f.IntVar(&o.Producers, "producers", 1, "producers, each with a connection")
+	f.IntVar(&o.Consumers, "consumers", 1, "consumers, each with a connection")
+	f.IntVar(&o.Size, "size", 16, "body bytes")
+	f.IntVar(&o.Confirms, "confirms", 1000, "confirms outstanding per producer; 0: no confirms")
+	f.IntVar(&o.Prefetch, "prefetch", 1000, "prefetch per consumer; 0: no acknowledgements")
+	f.IntVar(&o.AckEvery, "ack-every", 100, "acknowledge after so many messages")
+	f.Float64Var(&o.Rate, "rate", 0, "messages per second in all; 0: as fast as possible")
+	f.DurationVar(&o.Duration, "duration", 10*time.Second, "how long to measure; 0: until --messages")
+	f.DurationVar(&o.Warmup, "warmup", time.Second, "not measured, before it")
+	f.Int64Var(&o.Messages, "messages", 0, "stop after so many")
+	f.StringVar(&o.Type, "type", "", "x-queue-type of the queues: classic or quorum")
+	f.BoolVar(&o.Transient, "transient", false, "transient queues and messages")
+	f.BoolVar(&o.Keep, "keep", false, "leave the queues and what is in them")
+	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	f.BoolVarP(&quiet, "quiet", "q", false, "no progress lines")
+	return c
+}
+
+func printReport(w io.Writer, r *bench.Report) {
+	fmt.Fprintf(w, "published  %d in %.1f s: %.0f/s (slowest second %.0f/s), confirmed %d, refused %d\n",
+		r.Published, r.Seconds, r.PublishRate, r.SlowestRate, r.Confirmed, r.Nacked)
+	fmt.Fprintf(w, "consumed   %d: %.0f/s, gaps %d, repeated %d, redelivered %d\n",
+		r.Consumed, r.ConsumeRate, r.Gaps, r.Repeated, r.Redelivered)
+	for _, l := range []struct {
+		name string
+		bench.Latency
+	}{{"confirm", r.Confirm}, {"end to end", r.EndToEnd}} {
+		if l.Count > 0 {
+			fmt.Fprintf(w, "%-10s µs: p50 %d  p95 %d  p99 %d  p99.9 %d  max %d\n", l.name, l.P50, l.P95, l.P99, l.P999, l.Max)
+		}
+	}
+	fmt.Fprintf(w, "client     %.2f CPU seconds, %.2f µs per message\n", r.ClientCPU, r.ClientMicro)
+}

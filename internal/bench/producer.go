@@ -1,0 +1,220 @@
+package bench
+
+import (
+	"encoding/binary"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"weir/internal/proto/amqp091/codec"
+)
+
+const (
+	// A body begins with the time it was due, unix nanoseconds, and a word of
+	// 16 bits of producer and 48 of sequence.
+	payloadBytes = 16
+	// Messages written with one system call at most.
+	batchMax = 256
+	// Latencies are kept from a microsecond to a minute, with three digits.
+	latencyMax = int64(time.Minute / time.Microsecond)
+	digits     = 3
+)
+
+func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, latencyMax, digits) }
+
+// producer publishes to one queue.
+type producer struct {
+	run    *run
+	client *client
+	number int
+	frame  []byte // publish, header and body frames of one message
+	stamp  int    // where the body begins in it
+	due    []int64
+
+	sent      int64 // the sender's
+	confirmed atomic.Int64
+	nacked    atomic.Int64
+	latency   *hdrhistogram.Histogram // the receiver's
+
+	mu   sync.Mutex
+	room sync.Cond
+	err  error
+}
+
+func newProducer(r *run, number int) (*producer, error) {
+	c, err := dial(r.options.URL)
+	if err != nil {
+		return nil, err
+	}
+	p := &producer{run: r, client: c, number: number, latency: newHistogram()}
+	p.room.L = &p.mu
+	o := &r.options
+	if o.Confirms > 0 {
+		if err := c.call(channel, &codec.ConfirmSelect{}, &codec.ConfirmSelectOk{}); err != nil {
+			return nil, err
+		}
+		window := 1
+		for window < o.Confirms {
+			window *= 2
+		}
+		p.due = make([]int64, window)
+	}
+	p.frame = codec.AppendMethod(nil, channel, &codec.BasicPublish{RoutingKey: []byte(r.queue(number))})
+	mode := uint8(2)
+	if o.Transient {
+		mode = 1
+	}
+	start := len(p.frame)
+	p.frame = codec.BeginFrame(p.frame, codec.FrameHeader, channel)
+	p.frame = binary.BigEndian.AppendUint32(p.frame, codec.ClassBasic<<16)
+	p.frame = binary.BigEndian.AppendUint64(p.frame, uint64(o.Size))
+	p.frame = binary.BigEndian.AppendUint16(p.frame, codec.FlagDeliveryMode)
+	p.frame = append(p.frame, mode)
+	p.frame = codec.EndFrame(p.frame, start)
+	p.stamp = len(p.frame) + codec.FrameHeadBytes
+	p.frame = codec.AppendBody(p.frame, channel, make([]byte, o.Size), c.frameMax)
+	return p, nil
+}
+
+// sendLoop publishes until the run says stop.
+func (p *producer) sendLoop() error {
+	o := &p.run.options
+	interval := 0.0
+	if o.Rate > 0 {
+		interval = float64(time.Second) * float64(o.Producers) / o.Rate
+	}
+	// Producers start apart, so that open-loop load is even.
+	begin := float64(time.Now().UnixNano()) + interval*float64(p.number)/float64(max(o.Producers, 1))
+	for !p.run.stopped() {
+		n := int64(batchMax)
+		if o.Confirms > 0 {
+			if n = p.waitForRoom(); n == 0 {
+				break
+			}
+		}
+		now := time.Now().UnixNano()
+		if interval > 0 {
+			due := int64(math.Floor((float64(now)-begin)/interval)) + 1 - p.sent
+			if due <= 0 {
+				p.run.sleep(time.Duration(begin + float64(p.sent)*interval - float64(now)))
+				continue
+			}
+			n = min(n, due)
+		}
+		n = p.run.claim(min(n, batchMax))
+		if n == 0 {
+			break
+		}
+		if err := p.publish(n, now, begin, interval); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitForRoom returns how many more confirms may be outstanding.
+func (p *producer) waitForRoom() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		n := int64(p.run.options.Confirms) - (p.sent - p.confirmed.Load())
+		if p.err != nil || p.run.stopped() {
+			return 0
+		}
+		if n > 0 {
+			return n
+		}
+		p.room.Wait()
+	}
+}
+
+func (p *producer) publish(n, now int64, begin, interval float64) error {
+	out := p.client.out[:0]
+	for range n {
+		due := now
+		if interval > 0 {
+			due = int64(begin + float64(p.sent)*interval)
+		}
+		start := len(out)
+		out = append(out, p.frame...)
+		body := out[start+p.stamp:]
+		binary.LittleEndian.PutUint64(body, uint64(due))
+		binary.LittleEndian.PutUint64(body[8:], uint64(p.number)<<48|uint64(p.sent))
+		if p.due != nil {
+			atomic.StoreInt64(&p.due[int(p.sent)&(len(p.due)-1)], due)
+		}
+		p.sent++
+	}
+	p.client.out = out
+	_, err := p.client.conn.Write(out)
+	p.run.published.Add(n)
+	return err
+}
+
+// receiveLoop takes in confirms until the connection ends.
+func (p *producer) receiveLoop() error {
+	err := p.receive()
+	p.mu.Lock()
+	p.err = err
+	p.room.Broadcast()
+	p.mu.Unlock()
+	return err
+}
+
+func (p *producer) receive() error {
+	for {
+		f, err := p.client.frame()
+		if err != nil {
+			return err
+		}
+		if f.Type != codec.FrameMethod {
+			continue
+		}
+		switch id := methodID(f.Payload); id {
+		case codec.IDBasicAck, codec.IDBasicNack:
+			tag := int64(binary.BigEndian.Uint64(f.Payload[4:]))
+			if id == codec.IDBasicNack {
+				p.nacked.Add(1)
+			}
+			p.confirm(tag, f.Payload[12]&1 != 0)
+		default:
+			if err := closed(id, f.Payload); err != nil {
+				return err
+			}
+		}
+		if !p.client.pending() {
+			p.mu.Lock()
+			p.room.Broadcast()
+			p.mu.Unlock()
+		}
+	}
+}
+
+// confirm notes that tag, or everything up to it, is confirmed. A single confirm
+// ahead of others counts too; the window then opens by one.
+func (p *producer) confirm(tag int64, multiple bool) {
+	now := time.Now().UnixNano()
+	done := p.confirmed.Load()
+	from := tag - 1
+	if multiple {
+		from = done
+	}
+	measured := p.run.measuring()
+	for s := from; s < tag; s++ {
+		if due := atomic.LoadInt64(&p.due[int(s)&(len(p.due)-1)]); measured {
+			record(p.latency, now-due)
+		}
+	}
+	p.confirmed.Store(done + tag - from)
+}
+
+// record keeps a latency of so many nanoseconds.
+func record(h *hdrhistogram.Histogram, nanos int64) {
+	micros := min(max(nanos/1000, 1), latencyMax)
+	if err := h.RecordValue(micros); err != nil {
+		panic(err) // within bounds by the line above
+	}
+}

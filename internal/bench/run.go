@@ -1,0 +1,325 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"weir/internal/proto/amqp091/codec"
+)
+
+// drainTime is how long consumers may take to empty the queues after the last
+// publish.
+const drainTime = 30 * time.Second
+
+// Latency is a distribution in microseconds.
+type Latency struct {
+	Count int64 `json:"count"`
+	P50   int64 `json:"p50_us"`
+	P95   int64 `json:"p95_us"`
+	P99   int64 `json:"p99_us"`
+	P999  int64 `json:"p999_us"`
+	Max   int64 `json:"max_us"`
+}
+
+// Report is what a run measured.
+type Report struct {
+	Seconds     float64 `json:"seconds"` // measured, without warm-up
+	Published   int64   `json:"published"`
+	Confirmed   int64   `json:"confirmed"`
+	Nacked      int64   `json:"nacked"`
+	Consumed    int64   `json:"consumed"`
+	PublishRate float64 `json:"publish_rate"`
+	ConsumeRate float64 `json:"consume_rate"`
+	Confirm     Latency `json:"confirm"`
+	EndToEnd    Latency `json:"end_to_end"`
+	Gaps        uint64  `json:"gaps"`        // sequences that did not come in their turn
+	Repeated    uint64  `json:"repeated"`    // that came again, unannounced
+	Redelivered uint64  `json:"redelivered"` // that came again, flagged so
+	ClientCPU   float64 `json:"client_cpu_seconds"`
+	ClientMicro float64 `json:"client_us_per_message"`
+	SlowestRate float64 `json:"slowest_second_publish_rate"`
+}
+
+type run struct {
+	options   Options
+	producers []*producer
+	consumers []*consumer
+	published atomic.Int64
+	consumed  atomic.Int64
+	claimed   atomic.Int64
+	measured  atomic.Bool
+	done      chan struct{}
+	stop      sync.Once
+}
+
+// Run carries o out. It ends early when ctx does.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r := &run{options: o, done: make(chan struct{})}
+	if err := r.declare(); err != nil {
+		return nil, err
+	}
+	report, err := r.measure(ctx)
+	if !o.Keep {
+		err = errors.Join(err, r.remove())
+	}
+	return report, err
+}
+
+func (r *run) queue(number int) string {
+	return fmt.Sprintf("%s-%d", r.options.Prefix, number%r.options.Queues)
+}
+
+func (r *run) declare() error {
+	c, err := dial(r.options.URL)
+	if err != nil {
+		return err
+	}
+	var arguments codec.Table
+	if r.options.Type != "" {
+		arguments = codec.AppendField(nil, "x-queue-type", r.options.Type)
+	}
+	for i := range r.options.Queues {
+		m := &codec.QueueDeclare{Queue: r.queue(i), Durable: !r.options.Transient, Arguments: arguments}
+		if err := c.call(channel, m, &codec.QueueDeclareOk{}); err != nil {
+			return err
+		}
+	}
+	return c.conn.Close()
+}
+
+func (r *run) remove() error {
+	c, err := dial(r.options.URL)
+	if err != nil {
+		return err
+	}
+	for i := range r.options.Queues {
+		if err := c.call(channel, &codec.QueueDelete{Queue: r.queue(i)}, &codec.QueueDeleteOk{}); err != nil {
+			return err
+		}
+	}
+	return c.conn.Close()
+}
+
+func (r *run) stopped() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *run) end() {
+	r.stop.Do(func() { close(r.done) })
+	for _, p := range r.producers {
+		p.mu.Lock()
+		p.room.Broadcast()
+		p.mu.Unlock()
+	}
+}
+
+func (r *run) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.done:
+	}
+}
+
+// claim takes n of the messages still to publish.
+func (r *run) claim(n int64) int64 {
+	if r.options.Messages == 0 {
+		return n
+	}
+	over := r.claimed.Add(n) - r.options.Messages
+	return max(n-max(over, 0), 0)
+}
+
+func (r *run) measuring() bool { return r.measured.Load() }
+
+// measure connects everybody, lets them run and adds up.
+func (r *run) measure(ctx context.Context) (*Report, error) {
+	o := &r.options
+	for i := range o.Consumers {
+		k, err := newConsumer(r, i)
+		if err != nil {
+			return nil, err
+		}
+		r.consumers = append(r.consumers, k)
+	}
+	for i := range o.Producers {
+		p, err := newProducer(r, i)
+		if err != nil {
+			return nil, err
+		}
+		r.producers = append(r.producers, p)
+	}
+	failures := make(chan error, 2*len(r.producers)+len(r.consumers))
+	var senders, receivers sync.WaitGroup
+	for _, k := range r.consumers {
+		receivers.Go(func() { failures <- k.loop() })
+	}
+	for _, p := range r.producers {
+		receivers.Go(func() { failures <- p.receiveLoop() })
+		senders.Go(func() {
+			if err := p.sendLoop(); err != nil {
+				failures <- err
+			}
+		})
+	}
+	report := r.watch(ctx, &senders)
+	for _, p := range r.producers {
+		report.Confirmed += p.confirmed.Load()
+		report.Nacked += p.nacked.Load()
+		if err := p.client.conn.Close(); err != nil {
+			return nil, err
+		}
+	}
+	for _, k := range r.consumers {
+		if err := k.client.conn.Close(); err != nil {
+			return nil, err
+		}
+	}
+	receivers.Wait()
+	close(failures)
+	r.sum(report)
+	for err := range failures {
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// watch runs the clock: warm-up, measurement, drain.
+func (r *run) watch(ctx context.Context, senders *sync.WaitGroup) *Report {
+	o := &r.options
+	sent := make(chan struct{})
+	go func() { senders.Wait(); close(sent) }()
+	begin := time.Now()
+	var from mark
+	report := &Report{SlowestRate: -1}
+	last := r.mark()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	measure := func() { from = r.mark(); r.measured.Store(true) }
+	if o.Warmup == 0 {
+		measure()
+	}
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			running = false
+		case <-sent:
+			running = o.Producers == 0
+		case <-tick.C:
+			now := r.mark()
+			s := now.since(last)
+			s.At, last = time.Since(begin), now
+			if o.Progress != nil {
+				o.Progress(s)
+			}
+			if r.measuring() && (report.SlowestRate < 0 || s.Published < report.SlowestRate) {
+				report.SlowestRate = s.Published
+			}
+			if !r.measuring() && s.At >= o.Warmup {
+				measure()
+			}
+			running = o.Duration == 0 || s.At < o.Warmup+o.Duration
+		}
+		if o.Producers == 0 && o.Messages > 0 && r.consumed.Load() >= o.Messages {
+			running = false
+		}
+	}
+	to := r.mark()
+	rates := to.since(from)
+	report.Seconds = to.at.Sub(from.at).Seconds()
+	report.PublishRate, report.ConsumeRate = rates.Published, rates.Consumed
+	report.ClientCPU = to.cpu - from.cpu
+	if n := max(to.published-from.published, to.consumed-from.consumed); n > 0 {
+		report.ClientMicro = report.ClientCPU * 1e6 / float64(n)
+	}
+	r.end()
+	senders.Wait()
+	r.drain()
+	return report
+}
+
+// drain waits for outstanding confirms and, with consumers, deliveries.
+func (r *run) drain() {
+	late := time.Now().Add(drainTime)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for time.Now().Before(late) {
+		settled := len(r.consumers) == 0 || r.consumed.Load() >= r.published.Load()
+		for _, p := range r.producers {
+			p.mu.Lock()
+			settled = settled && (r.options.Confirms == 0 || p.err != nil || p.confirmed.Load() >= p.sent)
+			p.mu.Unlock()
+		}
+		if settled || len(r.producers) == 0 {
+			return
+		}
+		<-tick.C
+	}
+}
+
+func (r *run) sum(report *Report) {
+	report.Published, report.Consumed = r.published.Load(), r.consumed.Load()
+	confirm, end := newHistogram(), newHistogram()
+	for _, p := range r.producers {
+		confirm.Merge(p.latency)
+	}
+	for _, k := range r.consumers {
+		end.Merge(k.latency)
+		report.Gaps += k.check.gaps
+		report.Repeated += k.check.repeated
+		report.Redelivered += k.check.old
+	}
+	report.Confirm, report.EndToEnd = summary(confirm), summary(end)
+}
+
+func summary(h *hdrhistogram.Histogram) Latency {
+	return Latency{
+		Count: h.TotalCount(), P50: h.ValueAtQuantile(50), P95: h.ValueAtQuantile(95), P99: h.ValueAtQuantile(99),
+		P999: h.ValueAtQuantile(99.9), Max: h.Max(),
+	}
+}
+
+// mark is the counters at a moment.
+type mark struct {
+	at                  time.Time
+	published, consumed int64
+	cpu                 float64
+}
+
+func (r *run) mark() mark {
+	return mark{at: time.Now(), published: r.published.Load(), consumed: r.consumed.Load(), cpu: cpuSeconds()}
+}
+
+func (m mark) since(before mark) Sample {
+	s := m.at.Sub(before.at).Seconds()
+	return Sample{Published: float64(m.published-before.published) / s, Consumed: float64(m.consumed-before.consumed) / s}
+}
+
+// cpuSeconds is what this process has used so far.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
