@@ -222,10 +222,16 @@ func TestPublishDeliverSettleSurvivesRestart(t *testing.T) {
 }
 
 func TestReleaseKeepsPosition(t *testing.T) {
+	for _, durable := range []bool{false, true} {
+		t.Run(fmt.Sprint("durable ", durable), func(t *testing.T) { releaseKeepsPosition(t, durable) })
+	}
+}
+
+func releaseKeepsPosition(t *testing.T, durable bool) {
 	n := start(t, vfs.NewMem())
 	defer n.stop()
 	s := n.session()
-	declare(t, s, broker.QueueSpec{Name: "q"})
+	declare(t, s, broker.QueueSpec{Name: "q", Durable: durable})
 	p := newPublisher(s)
 	for i := range 3 {
 		p.send(t, "", "q", fmt.Sprint("m", i))
@@ -246,6 +252,24 @@ func TestReleaseKeepsPosition(t *testing.T) {
 	}
 	if got[1].Count != 1 || !got[1].Redelivered {
 		t.Errorf("second delivery of m0: %+v", got[1])
+	}
+}
+
+func TestPullAfterReleaseGetsTheReleased(t *testing.T) {
+	n := start(t, vfs.NewMem())
+	defer n.stop()
+	s := n.session()
+	declare(t, s, broker.QueueSpec{Name: "q", Durable: true})
+	p := newPublisher(s)
+	p.send(t, "", "q", "first")
+	p.send(t, "", "q", "second")
+	p.wait()
+	for range 3 {
+		got, ok, err := s.Pull("q", false)
+		if err != nil || !ok || body(got.Delivery) != "first" {
+			t.Fatalf("%v %v %q", err, ok, body(got.Delivery))
+		}
+		got.Attachment.Settle(got.Delivery.Offset, got.Delivery.Offset+1, broker.Release)
 	}
 }
 

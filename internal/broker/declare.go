@@ -99,13 +99,15 @@ func (e *engine) place() record.ShardID {
 
 // sameQueue compares a declaration with the queue that is there.
 func (s *Session) sameQueue(q *meta.Queue, spec *QueueSpec) *Error {
+	if spec.Exclusive != q.Exclusive {
+		return &Error{Code: CodeLocked, Object: ObjectQueue, Name: spec.Name, Space: s.namespace, Field: "exclusive", Text: "declared with another exclusiveness"}
+	}
 	for _, f := range []struct {
 		field             string
 		received, current bool
 	}{
 		{"durable", spec.Durable, q.Durable},
 		{"auto_delete", spec.AutoDelete, q.AutoDelete},
-		{"exclusive", spec.Exclusive, q.Exclusive},
 	} {
 		if f.received != f.current {
 			return mismatch(ObjectQueue, s.namespace, spec.Name, f.field, f.received, f.current)

@@ -459,7 +459,13 @@ func (h *host) finalFlush() {
 			close(done)
 			return
 		}
-		h.flush(func(error) { close(done) })
+		last := func() { h.flush(func(error) { close(done) }) }
+		if h.machine.Pending() == 0 {
+			last()
+			return
+		}
+		h.settleAt = 1 // settles that wait for company go now
+		h.afterApplied(last)
 	}}})
 	late := make(chan struct{})
 	t := h.clock.AfterFunc(finalFlushTimeout, func() { close(late) })

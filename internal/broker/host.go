@@ -79,6 +79,8 @@ type host struct {
 	ops       []op
 	parked    map[record.LogID][]func(m *shard.Machine) // wait for the log to open
 	proposals []proposal
+	then      []func() // of the next proposal
+	retainAt  int64    // next look at retention
 	leading   bool
 	settleAt  int64 // when waiting settles are proposed, 0 none wait
 	timer     clock.Timer
@@ -98,7 +100,15 @@ type host struct {
 type proposal struct {
 	key    *byte // of the entry's data
 	blocks []*block
+	then   []func() // run when it is applied
 }
+
+// retainPeriod is how often retention is looked at, in milliseconds.
+const retainPeriod = 1000
+
+// afterApplied runs f on the shard's goroutine when the commands gathered so far
+// are applied.
+func (h *host) afterApplied(f func()) { h.then = append(h.then, f) }
 
 func newHost(e *engine, id record.ShardID, m *shard.Machine) *host {
 	h := &host{
@@ -125,12 +135,12 @@ func (h *host) submit(blocks []*block, ops []op) bool {
 		h.inbox.Unlock()
 		return false
 	}
+	for _, b := range blocks { // before they can be done with
+		h.waiting.Add(int64(len(b.data)))
+	}
 	h.inbox.blocks = append(h.inbox.blocks, blocks...)
 	h.inbox.ops = append(h.inbox.ops, ops...)
 	h.inbox.Unlock()
-	for _, b := range blocks {
-		h.waiting.Add(int64(len(b.data)))
-	}
 	h.poke()
 	return true
 }
@@ -296,7 +306,8 @@ func (h *host) proposeEntry() bool {
 		h.retry = len(taken) > 0
 		return h.retry
 	}
-	h.proposals = append(h.proposals, proposal{&entry[0], taken})
+	h.proposals = append(h.proposals, proposal{&entry[0], taken, h.then})
+	h.then = nil
 	if err := h.log.Propose(entry); err != nil {
 		h.engine.fail(err)
 		return false
@@ -373,6 +384,9 @@ func (h *host) Apply(e replica.Entry) {
 		for _, b := range h.proposals[0].blocks {
 			h.finished(b)
 		}
+		for _, f := range h.proposals[0].then {
+			f()
+		}
 		h.proposals[0] = proposal{}
 		h.proposals = h.proposals[1:]
 	}
@@ -394,6 +408,10 @@ func (h *host) afterTurn() {
 	if dead := h.machine.TakeDead(); dead != nil {
 		h.engine.deadLetters.add(h, dead)
 	}
+	if now := h.machine.Now(); now >= h.retainAt {
+		h.retainAt = now + retainPeriod
+		h.machine.Retain()
+	}
 	h.tailBytes.Store(h.machine.TailBytes())
 	h.maybeFlush()
 }
@@ -408,6 +426,9 @@ func (h *host) schedule() {
 		if !ok || h.settleAt < next {
 			next, ok = h.settleAt, true
 		}
+	}
+	if h.machine.Retaining() && (!ok || h.retainAt < next) {
+		next, ok = h.retainAt, true
 	}
 	if !ok || next == h.timerAt && next > h.machine.Now() {
 		return

@@ -3,6 +3,8 @@ package broker
 import (
 	"fmt"
 
+	"weir/internal/auth"
+	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/segment"
 	"weir/internal/shard"
@@ -28,4 +30,161 @@ func (e *engine) read(h *host, r shard.Read) {
 		}
 		h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Loaded(r, offsets, records) }}})
 	})
+}
+
+// Position is an offset, or the first message at or after a time.
+type Position struct {
+	Offset     record.Offset
+	UnixMillis int64 // not 0: instead of Offset
+}
+
+// readable finds a queue the session may read.
+func (s *Session) readable(name string) (*meta.Queue, *Error) {
+	e := s.engine
+	e.control.mu.RLock()
+	defer e.control.mu.RUnlock()
+	q, err := s.queue(name)
+	if err == nil {
+		err = s.mayRead(e.control.state, name)
+	}
+	return q, err
+}
+
+// resolve turns a position into an offset.
+func (s *Session) resolve(q *meta.Queue, at Position) (record.Offset, *Error) {
+	if at.UnixMillis == 0 {
+		return at.Offset, nil
+	}
+	h := s.engine.hosts[q.Shard]
+	if h.shelf != nil {
+		o, ok, err := h.shelf.OffsetByTime(q.Log, at.UnixMillis)
+		if err != nil {
+			s.engine.fail(err)
+			return 0, &Error{Code: CodeInternal, Text: "storage failed"}
+		}
+		if ok {
+			return o, nil
+		}
+	}
+	var o record.Offset
+	err := s.call(q, func(m *shard.Machine) { o = m.TailOffsetByTime(q.Log, at.UnixMillis) })
+	return o, err
+}
+
+// Rewind makes everything the queue retains from the position on ready again. A
+// queue that retains nothing is CodeInvalid.
+func (s *Session) Rewind(queue string, to Position) *Error {
+	s.Flush()
+	q, err := s.readable(queue)
+	if err != nil {
+		return err
+	}
+	e := s.engine
+	e.control.mu.RLock()
+	err = s.may(e.control.state, auth.Configure, ObjectQueue, queue)
+	e.control.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	if q.Settings.RetainMillis == nil && q.Settings.RetainBytes == nil {
+		return &Error{Code: CodeInvalid, Object: ObjectQueue, Name: queue, Space: s.namespace, Field: "retention", Text: "the queue retains nothing"}
+	}
+	o, err := s.resolve(q, to)
+	if err != nil {
+		return err
+	}
+	return s.apply(q, func(dst []byte) []byte { return shard.AppendRewind(dst, q.Log, o) })
+}
+
+// apply proposes a command on the queue's log and waits until it is applied.
+func (s *Session) apply(q *meta.Queue, encode func(dst []byte) []byte) *Error {
+	h := s.engine.hosts[q.Shard]
+	done := make(chan struct{})
+	h.whenOpen(q.Log, func(m *shard.Machine) {
+		m.Command(encode)
+		h.afterApplied(func() { close(done) })
+	})
+	select {
+	case <-done:
+		return nil
+	case <-h.done:
+		return &Error{Code: CodeUnavailable, Text: "shutting down"}
+	}
+}
+
+// Read returns up to n messages from the position on, without consuming them, and
+// the offset behind the last one looked at. What is settled and not retained is
+// passed over.
+func (s *Session) Read(queue string, from Position, n int) ([]Delivery, record.Offset, *Error) {
+	s.Flush()
+	q, err := s.readable(queue)
+	if err != nil {
+		return nil, 0, err
+	}
+	at, err := s.resolve(q, from)
+	if err != nil {
+		return nil, 0, err
+	}
+	var view shard.View
+	found := false
+	if err := s.call(q, func(m *shard.Machine) { view, found = m.Look(q.Log, at, n) }); err != nil {
+		return nil, 0, err
+	}
+	if !found {
+		return nil, 0, notFound(ObjectQueue, s.namespace, queue)
+	}
+	var got []Delivery
+	next := max(at, view.First)
+	if h := s.engine.hosts[q.Shard]; h.shelf != nil && at < view.TailBase {
+		for more := true; more && len(got) < n && next < view.TailBase; {
+			more = false
+			err := h.shelf.Read(q.Log, next, readBytes, func(entry segment.Entry) bool {
+				if entry.Offset >= view.TailBase {
+					return false
+				}
+				more, next = true, entry.Offset+1
+				if !view.Missing(entry.Offset) {
+					got = append(got, Delivery{Offset: entry.Offset, Record: entry.Record})
+				}
+				return len(got) < n
+			})
+			if err != nil {
+				s.engine.fail(err)
+				return nil, 0, &Error{Code: CodeInternal, Text: "storage failed"}
+			}
+		}
+	}
+	for i := 0; i < len(view.Offsets) && len(got) < n; i++ {
+		got = append(got, Delivery{Offset: view.Offsets[i], Record: view.Records[i]})
+		next = view.Offsets[i] + 1
+	}
+	return got, next, nil
+}
+
+// readBytes is how much of the shelf one step of a Read takes in.
+const readBytes = 1 << 20
+
+// Commit stores a positional cursor's next offset; it returns when it is applied.
+func (s *Session) Commit(queue, cursor string, next record.Offset) *Error {
+	s.Flush()
+	q, err := s.readable(queue)
+	if err != nil {
+		return err
+	}
+	if len(cursor) == 0 || len(cursor) > 255 {
+		return &Error{Code: CodeInvalid, Object: ObjectConsumer, Name: cursor, Field: "cursor", Text: "a cursor's name has 1 to 255 bytes"}
+	}
+	return s.apply(q, func(dst []byte) []byte { return shard.AppendCommit(dst, q.Log, cursor, next) })
+}
+
+// Committed returns where a positional cursor stands; false if it never committed.
+func (s *Session) Committed(queue, cursor string) (record.Offset, bool, *Error) {
+	q, err := s.readable(queue)
+	if err != nil {
+		return 0, false, err
+	}
+	var o record.Offset
+	ok := false
+	err = s.call(q, func(m *shard.Machine) { o, ok = m.Committed(q.Log, cursor) })
+	return o, ok, err
 }

@@ -75,7 +75,7 @@ func (m *Machine) Detach(log record.LogID, id cursor.ConsumerID, count bool) uin
 	var n uint64
 	for _, r := range l.cursor.Detach(id, nil) {
 		n += uint64(r.Hi - r.Lo)
-		m.emit(commandRelease, l.id, countArg(count), r.Lo, r.Hi)
+		m.release(l, r.Lo, r.Hi, count)
 	}
 	delete(l.consumers, id)
 	m.heat(l)
@@ -137,9 +137,16 @@ func (m *Machine) Released(log record.LogID, id cursor.ConsumerID, lo, hi record
 	}
 	n := l.cursor.SettleLocal(id, lo, hi)
 	if n > 0 {
-		m.emit(commandRelease, log, countArg(count), lo, hi)
+		m.release(l, lo, hi, count)
 	}
 	return n
+}
+
+// release proposes to give messages back. Until that is applied the log hands
+// nothing out: what follows them must not overtake them.
+func (m *Machine) release(l *Log, lo, hi record.Offset, count bool) {
+	l.releasing += int64(hi - lo)
+	m.emit(commandRelease, l.id, countArg(count), lo, hi)
 }
 
 // Stored says that a dead letter has reached its target.
@@ -186,8 +193,10 @@ func (m *Machine) dispatch(l *Log) {
 	if d, ok := l.cursor.Deadline(); ok && d < m.now {
 		m.expire(l)
 	}
-	m.servePulls(l)
-	if len(l.consumers) > 0 {
+	if l.releasing == 0 {
+		m.servePulls(l)
+	}
+	if l.releasing == 0 && len(l.consumers) > 0 {
 		m.handOut(l)
 	}
 	m.overflow(l)
@@ -307,7 +316,7 @@ func (m *Machine) Pull(log record.LogID, id cursor.ConsumerID, reply func(d Deli
 	if d, ok := l.cursor.Deadline(); ok && d < m.now {
 		m.expire(l)
 	}
-	m.servePulls(l)
+	m.heat(l)
 }
 
 func (m *Machine) servePulls(l *Log) {
@@ -334,7 +343,7 @@ func (m *Machine) expire(l *Log) {
 		m.discard(l, o, WhyExpired)
 	}
 	for _, r := range l.cursor.LeaseTimeouts(m.now, nil) {
-		m.emit(commandRelease, l.id, 1, r.Lo, r.Hi)
+		m.release(l, r.Lo, r.Hi, true)
 	}
 }
 

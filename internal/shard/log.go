@@ -37,6 +37,7 @@ type Log struct {
 	pulls     []pull
 	inflight  int64 // proposed, not yet applied: for limits
 	inflightB int64
+	releasing int64 // messages whose release is proposed, not yet applied
 	stats     Stats
 }
 

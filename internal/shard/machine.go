@@ -21,19 +21,20 @@ type Machine struct {
 	deleted []record.LogID // likewise
 
 	// Leader only.
-	leading bool
-	now     int64  // of the current turn
-	out     []byte // commands to propose
-	last    rangeCommand
-	urgent  bool   // out holds more than settles
-	hot     []*Log // have something to hand out
-	timers  []*Log // have a deadline
-	dead    []DeadLetter
-	reads   []Read
-	limited int                   // logs with a limit that is checked before proposing
-	opening map[record.LogID]bool // proposed, not there yet
-	raised  []*Log
-	counts  Totals
+	leading   bool
+	now       int64  // of the current turn
+	out       []byte // commands to propose
+	last      rangeCommand
+	urgent    bool   // out holds more than settles
+	hot       []*Log // have something to hand out
+	timers    []*Log // have a deadline
+	dead      []DeadLetter
+	reads     []Read
+	limited   int                   // logs with a limit that is checked before proposing
+	retaining int                   // logs that keep settled messages
+	opening   map[record.LogID]bool // proposed, not there yet
+	raised    []*Log
+	counts    Totals
 }
 
 // Totals count over all logs of the shard on this leader.
@@ -198,9 +199,11 @@ func (m *Machine) applyOpen(l *Log, c *command) {
 		if l.retained != never {
 			m.applyTrim(l, l.next)
 			l.retained = never
+			m.retaining--
 		}
 	case l.retained == never:
 		l.retained = l.next
+		m.retaining++
 	}
 	m.touch(l)
 	m.heat(l)
@@ -308,6 +311,7 @@ func (m *Machine) unkeep(l *Log, o record.Offset) {
 func (m *Machine) applyRelease(l *Log, lo, hi record.Offset, count bool, now int64) {
 	if m.leading {
 		now = m.now
+		l.releasing = max(l.releasing-int64(hi-lo), 0)
 	}
 	for _, o := range l.cursor.Release(lo, hi, now, count, nil) {
 		if l.config.DeadLetter {
@@ -348,11 +352,14 @@ func (m *Machine) deadLetter(l *Log, o record.Offset) DeadLetter {
 }
 
 func (m *Machine) applyDrop(l *Log) {
-	m.release(l, l.tail.Base(), l.next)
+	m.unkeepAll(l, l.tail.Base(), l.next)
 	if m.shelf != nil && l.shelved > 0 {
 		m.shelf.Drop(l.id, 0, l.shelved, l.wantedCount)
 	}
 	m.limited -= l.limits()
+	if l.retained != never {
+		m.retaining--
+	}
 	l.cursor = cursor.New(l.config.cursor()) // a stale pointer finds nothing to do
 	l.consumers, l.next = nil, 0
 	l.tail.Reset(0)
@@ -360,8 +367,8 @@ func (m *Machine) applyDrop(l *Log) {
 	m.deleted = append(m.deleted, l.id)
 }
 
-// release lets the tail go of every wanted message in [lo, hi).
-func (m *Machine) release(l *Log, lo, hi record.Offset) {
+// unkeepAll lets the tail go of every wanted message in [lo, hi).
+func (m *Machine) unkeepAll(l *Log, lo, hi record.Offset) {
 	unsettled := l.cursor.Unsettled()
 	for o, ok := unsettled.Next(lo); ok && o < min(hi, l.retained); o, ok = unsettled.Next(o + 1) {
 		m.unkeep(l, o)

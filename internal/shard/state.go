@@ -134,6 +134,9 @@ func (m *Machine) Restore(key, value []byte) (segmentName string, err error) {
 		}
 		m.logs[id] = l
 		m.limited += l.limits()
+		if l.retained != never {
+			m.retaining++
+		}
 		return "", nil
 	case len(key) > 1 && key[0] == 's':
 		return string(key[1:]), nil
@@ -387,7 +390,7 @@ func (m *Machine) Evict(target int64) {
 			return
 		}
 		if l.tail.Base() < l.shelved && l.tail.Base() < l.next {
-			m.release(l, l.tail.Base(), min(l.shelved, l.next))
+			m.unkeepAll(l, l.tail.Base(), min(l.shelved, l.next))
 			l.tail.PopTo(min(l.shelved, l.next))
 		}
 	}

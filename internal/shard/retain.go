@@ -1,0 +1,136 @@
+package shard
+
+import (
+	"weir/internal/record"
+)
+
+// Retain ends the retention of settled messages that are too old or too many. It
+// goes by whole shelved runs, then by single messages of the tail, so that it
+// reads no file.
+func (m *Machine) Retain() {
+	if m.retaining == 0 {
+		return
+	}
+	for _, l := range m.logs {
+		if l.retained == never || !m.leading {
+			continue
+		}
+		if first := max(m.keptByAge(l), m.keptByBytes(l)); first > l.retained {
+			m.Command(func(dst []byte) []byte { return appendOffset(dst, commandTrim, l.id, first) })
+		}
+	}
+}
+
+// Retaining says whether any log keeps settled messages, so that Retain has to be
+// called from time to time.
+func (m *Machine) Retaining() bool { return m.retaining > 0 }
+
+// keptByAge is the first offset young enough to stay.
+func (m *Machine) keptByAge(l *Log) record.Offset {
+	if l.config.Retain <= 0 {
+		return 0
+	}
+	cutoff := m.now - l.config.Retain
+	first := l.retained
+	if m.shelf != nil {
+		for _, s := range m.shelf.Spans(l.id) {
+			if s.MaxTimestamp >= cutoff {
+				return first
+			}
+			first = max(first, s.Last+1)
+		}
+	}
+	for o := max(first, l.tail.Base()); o < l.tail.End(); o++ {
+		if at, ok := m.timestamp(l, o); !ok || at >= cutoff {
+			break
+		}
+		first = o + 1
+	}
+	return first
+}
+
+// timestamp is a tail message's time, if it is still there.
+func (m *Machine) timestamp(l *Log, o record.Offset) (int64, bool) {
+	if o < l.tail.Base() || o >= l.tail.End() || !l.wanted(o) {
+		return 0, false
+	}
+	var e record.Envelope
+	if _, err := record.Decode(m.tail.Record(l.tail.At(o)), &e); err != nil {
+		return 0, false
+	}
+	return e.Timestamp, true
+}
+
+// keptByBytes is the first offset of the runs that fit the limit.
+func (m *Machine) keptByBytes(l *Log) record.Offset {
+	if l.config.RetainBytes <= 0 || m.shelf == nil {
+		return 0
+	}
+	spans := m.shelf.Spans(l.id)
+	var total int64
+	for _, s := range spans {
+		total += s.Bytes
+	}
+	first := l.retained
+	for _, s := range spans {
+		if total <= l.config.RetainBytes {
+			break
+		}
+		total -= s.Bytes
+		first = max(first, s.Last+1)
+	}
+	return first
+}
+
+// TailOffsetByTime is the first offset in the tail with a timestamp of at least
+// unixMillis, or the log's end.
+func (m *Machine) TailOffsetByTime(log record.LogID, unixMillis int64) record.Offset {
+	l := m.logs[log]
+	if l == nil {
+		return 0
+	}
+	for o := l.tail.Base(); o < l.tail.End(); o++ {
+		if at, ok := m.timestamp(l, o); ok && at >= unixMillis {
+			return o
+		}
+	}
+	return l.next
+}
+
+// View is what a positional read needs to know of a log.
+type View struct {
+	First, Next record.Offset // the log's bounds
+	TailBase    record.Offset // from here on Records has all that is wanted
+	Offsets     []record.Offset
+	Records     [][]byte
+	Missing     func(o record.Offset) bool
+}
+
+// Look returns the tail's messages of a log from offset on, at most n, and which
+// of the shelf's are still wanted. It changes nothing.
+func (m *Machine) Look(log record.LogID, from record.Offset, n int) (View, bool) {
+	l := m.logs[log]
+	if l == nil {
+		return View{}, false
+	}
+	v := View{First: l.firstWanted(), Next: l.next, TailBase: l.tail.Base()}
+	for o := max(from, l.tail.Base()); o < l.tail.End() && len(v.Offsets) < n; o++ {
+		if l.wanted(o) {
+			v.Offsets = append(v.Offsets, o)
+			v.Records = append(v.Records, m.tail.Record(l.tail.At(o)))
+		}
+	}
+	wanted := l.cursor.Unsettled().Clone(from, l.tail.Base())
+	retained := l.retained
+	v.Missing = func(o record.Offset) bool { return o < retained && !wanted.Contains(o) }
+	return v, true
+}
+
+// Committed returns where a positional cursor stands.
+func (m *Machine) Committed(log record.LogID, cursor string) (record.Offset, bool) {
+	if l := m.logs[log]; l != nil {
+		o, ok := l.commits[cursor]
+		return o, ok
+	}
+	return 0, false
+}
