@@ -5,17 +5,30 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"weir/internal/broker"
+	"weir/internal/clock"
+	"weir/internal/stats"
 )
+
+// Door is one open listener, for listings.
+type Door struct {
+	Name string // "amqp"
+	Addr net.Addr
+	TLS  bool
+}
 
 // Options configure a Server.
 type Options struct {
 	Broker  *broker.Broker
 	Log     *slog.Logger
 	Version string
+	Clock   clock.Clock // the machine's own if nil
+	// Doors lists the open doors; without it none are known.
+	Doors func() []Door
 }
 
 const (
@@ -29,15 +42,29 @@ const (
 
 // Server serves the HTTP door.
 type Server struct {
-	options Options
-	http    *http.Server
+	options  Options
+	http     *http.Server
+	routes   []entry
+	origin   *http.CrossOriginProtection
+	started  time.Time
+	node     string
+	requests stats.Histogram
+	rates    rates
 }
 
 // New returns a server. It starts nothing.
 func New(o Options) *Server {
-	s := &Server{options: o}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	s := &Server{options: o, origin: http.NewCrossOriginProtection(), started: o.Clock.Now(), node: "weir@" + host}
+	s.routes = table()
 	s.http = &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
+		Handler: s, ReadHeaderTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return s
@@ -87,17 +114,4 @@ func (c *closing) Close() error {
 		err = e
 	}
 	return err
-}
-
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /health/live", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if reason := s.options.Broker.Unready(); reason != "" {
-			http.Error(w, reason, http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-	})
-	return mux
 }

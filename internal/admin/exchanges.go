@@ -1,0 +1,129 @@
+package admin
+
+import (
+	"strings"
+
+	"weir/internal/broker"
+)
+
+type exchangeItem struct {
+	Name       string         `json:"name"`
+	Vhost      string         `json:"vhost"`
+	Type       string         `json:"type"`
+	Durable    bool           `json:"durable"`
+	AutoDelete bool           `json:"auto_delete"`
+	Internal   bool           `json:"internal"`
+	Arguments  map[string]any `json:"arguments"`
+}
+
+func showExchange(x *broker.ExchangeInfo) any {
+	return &exchangeItem{x.Name, x.Namespace, x.Kind, x.Durable, x.AutoDelete, x.Internal, object(x.Arguments)}
+}
+
+func (c *call) exchanges() *failure {
+	spaces, f := c.spaces(c.args...)
+	if f != nil {
+		return f
+	}
+	all := c.options.Broker.Exchanges(spaces...)
+	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return showExchange(&all[i]) })
+}
+
+// exchangeName is that of a path: the default one has several.
+func exchangeName(segment string) string {
+	if segment == "amq.default" {
+		return ""
+	}
+	return segment
+}
+
+func (c *call) findExchange() (broker.ExchangeInfo, *failure) {
+	if f := c.space(c.args[0]); f != nil {
+		return broker.ExchangeInfo{}, f
+	}
+	x, ok := c.options.Broker.Exchange(c.args[0], exchangeName(c.args[1]))
+	if !ok {
+		return x, notFound("no exchange '" + c.args[1] + "' in vhost '" + c.args[0] + "'")
+	}
+	return x, nil
+}
+
+func (c *call) exchange() *failure {
+	x, f := c.findExchange()
+	if f != nil {
+		return f
+	}
+	return c.ok(showExchange(&x))
+}
+
+func (c *call) putExchange() *failure {
+	var body struct {
+		Type       string    `json:"type"`
+		AutoDelete flag      `json:"auto_delete"`
+		Durable    *flag     `json:"durable"`
+		Internal   flag      `json:"internal"`
+		Arguments  arguments `json:"arguments"`
+		Name       string    `json:"name"`
+		Vhost      string    `json:"vhost"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1]); f != nil {
+		return f
+	}
+	spec := broker.ExchangeSpec{Name: exchangeName(c.args[1]), Kind: body.Type, Durable: true,
+		AutoDelete: bool(body.AutoDelete), Internal: bool(body.Internal), Arguments: body.Arguments}
+	if body.Durable != nil {
+		spec.Durable = bool(*body.Durable)
+	}
+	if spec.Name == "" {
+		return refused("ACCESS_REFUSED - operation not permitted on the default exchange")
+	}
+	if spec.Kind == "" {
+		spec.Kind = "direct"
+	}
+	if v, ok := spec.Arguments["alternate-exchange"]; ok {
+		if bad := textArgument(v, &spec.Alternate); bad != "" {
+			return badRequest("alternate-exchange: " + bad)
+		}
+	}
+	if spec.Kind == "x-delayed-message" {
+		// Every exchange delays what asks for it; the type behind it routes.
+		spec.Kind, _ = spec.Arguments["x-delayed-type"].(string)
+	}
+	wanted := spec.Arguments
+	spec.Check = func(existing map[string]any) *broker.Error {
+		for _, name := range []string{"alternate-exchange", "x-delayed-type"} {
+			if err := sameArgument(name, wanted, existing); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	s, f := c.open(c.args[0])
+	if f != nil {
+		return f
+	}
+	_, existed := c.options.Broker.Exchange(c.args[0], spec.Name)
+	if !existed && strings.HasPrefix(spec.Name, "amq.") {
+		return reserved("exchange", spec.Name)
+	}
+	if err := s.DeclareExchange(spec); err != nil {
+		return failed(err)
+	}
+	return c.done(!existed)
+}
+
+func (c *call) deleteExchange() *failure {
+	s, f := c.open(c.args[0])
+	if f != nil {
+		return f
+	}
+	name := exchangeName(c.args[1])
+	err := s.DeleteExchange(name, broker.DeleteOptions{IfUnused: c.r.URL.Query().Get("if-unused") == "true"})
+	if err != nil {
+		return failed(err)
+	}
+	return c.done(false)
+}

@@ -1,0 +1,263 @@
+package admin
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"weir/internal/auth"
+	"weir/internal/broker"
+)
+
+type vhostItem struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Tags        []string `json:"tags"`
+	Tracing     bool     `json:"tracing"`
+	Messages    uint64   `json:"messages"`
+	Ready       uint64   `json:"messages_ready"`
+	Unacked     uint64   `json:"messages_unacknowledged"`
+
+	ClusterState map[string]string `json:"cluster_state"`
+}
+
+func (c *call) showVhost(n *broker.NamespaceInfo) any {
+	v := &vhostItem{Name: n.Name, Description: n.Description, Tags: []string{}, ClusterState: map[string]string{c.node: "running"}}
+	for _, q := range c.options.Broker.Queues(n.Name) {
+		v.Messages += q.Total
+		v.Ready += q.Ready
+		v.Unacked += q.Unsettled
+	}
+	return v
+}
+
+func (c *call) vhosts() *failure {
+	seen := c.visible()
+	all := slices.DeleteFunc(c.options.Broker.Namespaces(), func(n broker.NamespaceInfo) bool { return !slices.Contains(seen, n.Name) })
+	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return c.showVhost(&all[i]) })
+}
+
+func (c *call) vhost() *failure {
+	if f := c.space(c.args[0]); f != nil {
+		return f
+	}
+	for _, n := range c.options.Broker.Namespaces() {
+		if n.Name == c.args[0] {
+			return c.ok(c.showVhost(&n))
+		}
+	}
+	return notFound("vhost '" + c.args[0] + "' not found")
+}
+
+func (c *call) putVhost() *failure {
+	var body struct {
+		Name        string `json:"name"`
+		Description string `json:"description"`
+		Tags        tags   `json:"tags"`
+		Tracing     flag   `json:"tracing"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if f := echoed(body.Name, c.args[0]); f != nil {
+		return f
+	}
+	if len(body.Tags) > 0 || bool(body.Tracing) {
+		return badRequest("tags and tracing are not offered")
+	}
+	created, err := c.options.Broker.PutNamespace(c.principal, c.args[0], body.Description)
+	if err != nil {
+		return failed(err)
+	}
+	return c.done(created)
+}
+
+func (c *call) deleteVhost() *failure {
+	if err := c.options.Broker.DeleteNamespace(c.principal, c.args[0]); err != nil {
+		return failed(err)
+	}
+	return c.done(false)
+}
+
+// userItem has no hash: nobody needs it back.
+type userItem struct {
+	Name     string   `json:"name"`
+	Tags     []string `json:"tags"`
+	Password bool     `json:"password"`
+}
+
+func showUser(u *broker.UserInfo) any {
+	return &userItem{u.Name, append([]string{}, u.Tags...), u.Password}
+}
+
+func (c *call) users() *failure {
+	all, err := c.options.Broker.Users(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return showUser(&all[i]) })
+}
+
+func (c *call) user() *failure {
+	all, err := c.options.Broker.Users(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	for i := range all {
+		if all[i].Name == c.args[0] {
+			return c.ok(showUser(&all[i]))
+		}
+	}
+	return notFound("user '" + c.args[0] + "' not found")
+}
+
+// tags are words in a list or in a text with commas.
+type tags []string
+
+// UnmarshalJSON takes both forms.
+func (t *tags) UnmarshalJSON(b []byte) error {
+	var text string
+	var list []string
+	if err := json.Unmarshal(b, &text); err == nil {
+		list = strings.Split(text, ",")
+	} else if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	for _, word := range list {
+		if word = strings.TrimSpace(word); word != "" {
+			*t = append(*t, word)
+		}
+	}
+	return nil
+}
+
+func (c *call) putUser() *failure {
+	var body struct {
+		Password  *string `json:"password"`
+		Hash      *string `json:"password_hash"`
+		Algorithm string  `json:"hashing_algorithm"`
+		Tags      *tags   `json:"tags"`
+		Name      string  `json:"name"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if f := echoed(body.Name, c.args[0]); f != nil {
+		return f
+	}
+	if body.Tags == nil {
+		return badRequest("tags: missing")
+	}
+	spec := broker.UserSpec{Name: c.args[0], Tags: *body.Tags}
+	switch {
+	case body.Password != nil && body.Hash != nil:
+		return badRequest("password and password_hash: one of them")
+	case body.Hash != nil:
+		stored, err := auth.ImportRabbitMQ(*body.Hash, body.Algorithm)
+		if err != nil {
+			return badRequest("password_hash: " + err.Error())
+		}
+		spec.Hash = &stored
+	case body.Password != nil:
+		spec.Password = *body.Password
+	default:
+		return badRequest("password or password_hash: missing")
+	}
+	created, err := c.options.Broker.PutUser(c.principal, spec)
+	if err != nil {
+		return failed(err)
+	}
+	return c.done(created)
+}
+
+func (c *call) deleteUser() *failure {
+	if err := c.options.Broker.DeleteUser(c.principal, c.args[0]); err != nil {
+		return failed(err)
+	}
+	return c.done(false)
+}
+
+type permissionItem struct {
+	User      string `json:"user"`
+	Vhost     string `json:"vhost"`
+	Configure string `json:"configure"`
+	Write     string `json:"write"`
+	Read      string `json:"read"`
+}
+
+func (c *call) sendPermissions(keep func(p *broker.PermissionInfo) bool) *failure {
+	all, err := c.options.Broker.Permissions(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	all = slices.DeleteFunc(all, func(p broker.PermissionInfo) bool { return !keep(&p) })
+	return c.list(len(all), func(i int) string { return all[i].User }, func(i int) any { return renamed(&all[i]) })
+}
+
+func renamed(p *broker.PermissionInfo) permissionItem {
+	return permissionItem{p.User, p.Namespace, p.Configure, p.Write, p.Read}
+}
+
+func (c *call) permissions() *failure {
+	return c.sendPermissions(func(*broker.PermissionInfo) bool { return true })
+}
+
+func (c *call) vhostPermissions() *failure {
+	return c.sendPermissions(func(p *broker.PermissionInfo) bool { return p.Namespace == c.args[0] })
+}
+
+func (c *call) userPermissions() *failure {
+	return c.sendPermissions(func(p *broker.PermissionInfo) bool { return p.User == c.args[0] })
+}
+
+func (c *call) permission() *failure {
+	all, err := c.options.Broker.Permissions(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	for i := range all {
+		if all[i].Namespace == c.args[0] && all[i].User == c.args[1] {
+			return c.ok(renamed(&all[i]))
+		}
+	}
+	return notFound("no permission of user '" + c.args[1] + "' in vhost '" + c.args[0] + "'")
+}
+
+func (c *call) putPermission() *failure {
+	var body struct {
+		Configure *string `json:"configure"`
+		Write     *string `json:"write"`
+		Read      *string `json:"read"`
+		Username  string  `json:"username"`
+		User      string  `json:"user"`
+		Vhost     string  `json:"vhost"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if f := echoed(body.Vhost, c.args[0], body.User, c.args[1], body.Username, c.args[1]); f != nil {
+		return f
+	}
+	if body.Configure == nil || body.Write == nil || body.Read == nil {
+		return badRequest("configure, write and read: all three")
+	}
+	all, err := c.options.Broker.Permissions(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	existed := slices.ContainsFunc(all, func(p broker.PermissionInfo) bool { return p.Namespace == c.args[0] && p.User == c.args[1] })
+	err = c.options.Broker.PutPermission(c.principal, broker.PermissionInfo{
+		User: c.args[1], Namespace: c.args[0], Configure: *body.Configure, Write: *body.Write, Read: *body.Read,
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return c.done(!existed)
+}
+
+func (c *call) deletePermission() *failure {
+	if err := c.options.Broker.DeletePermission(c.principal, c.args[1], c.args[0]); err != nil {
+		return failed(err)
+	}
+	return c.done(false)
+}

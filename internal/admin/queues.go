@@ -1,0 +1,213 @@
+package admin
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+
+	"weir/internal/broker"
+)
+
+// queueItem is a queue as RabbitMQ shows it.
+type queueItem struct {
+	Name       string         `json:"name"`
+	Vhost      string         `json:"vhost"`
+	Type       string         `json:"type"`
+	Durable    bool           `json:"durable"`
+	AutoDelete bool           `json:"auto_delete"`
+	Exclusive  bool           `json:"exclusive"`
+	Arguments  map[string]any `json:"arguments"`
+	Node       string         `json:"node"`
+	State      string         `json:"state"`
+
+	Messages        uint64 `json:"messages"`
+	Ready           uint64 `json:"messages_ready"`
+	Unacknowledged  uint64 `json:"messages_unacknowledged"`
+	Bytes           int64  `json:"message_bytes"`
+	BytesReady      int64  `json:"message_bytes_ready"`
+	Consumers       int    `json:"consumers"`
+	ActiveConsumer  string `json:"single_active_consumer_tag,omitempty"`
+	MessagesDetails rate   `json:"messages_details"`
+	Stats           stat   `json:"message_stats"`
+}
+
+type rate struct {
+	Rate float64 `json:"rate"`
+}
+
+// stat are RabbitMQ's names of a queue's counters.
+type stat struct {
+	Publish           uint64 `json:"publish"`
+	PublishDetails    rate   `json:"publish_details"`
+	DeliverGet        uint64 `json:"deliver_get"`
+	DeliverGetDetails rate   `json:"deliver_get_details"`
+	Ack               uint64 `json:"ack"`
+	AckDetails        rate   `json:"ack_details"`
+	Redeliver         uint64 `json:"redeliver"`
+	RedeliverDetails  rate   `json:"redeliver_details"`
+}
+
+func (c *call) showQueue(q *broker.QueueInfo) any {
+	r := c.rates.of(q, c.options.Clock.Millis())
+	return &queueItem{
+		Name: q.Name, Vhost: q.Namespace, Type: queueType(q.Arguments), Durable: q.Durable, AutoDelete: q.AutoDelete,
+		Exclusive: q.Exclusive, Arguments: object(q.Arguments), Node: c.node, State: "running",
+		Messages: q.Total, Ready: q.Ready, Unacknowledged: q.Unsettled, Bytes: q.Bytes, BytesReady: q.ReadyBytes,
+		Consumers: q.Consumers, ActiveConsumer: q.ActiveConsumer, MessagesDetails: rate{r.messages},
+		Stats: stat{
+			q.Published, rate{r.published}, q.Delivered, rate{r.delivered}, q.Acked, rate{r.acked},
+			q.Redelivered, rate{r.redelivered},
+		},
+	}
+}
+
+// object is a map that is never null in JSON.
+func object(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
+}
+
+func (c *call) queues() *failure {
+	spaces, f := c.spaces(c.args...)
+	if f != nil {
+		return f
+	}
+	all := c.options.Broker.Queues(spaces...)
+	c.rates.prune(len(all), c.options.Clock.Millis())
+	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return c.showQueue(&all[i]) })
+}
+
+// findQueue finds the queue a path names. A plus is a plus, but some clients
+// mean a blank by it.
+func (c *call) findQueue() (broker.QueueInfo, *failure) {
+	if f := c.space(c.args[0]); f != nil {
+		return broker.QueueInfo{}, f
+	}
+	q, ok := c.options.Broker.Queue(c.args[0], c.args[1])
+	if !ok && strings.Contains(c.args[1], "+") {
+		q, ok = c.options.Broker.Queue(c.args[0], strings.ReplaceAll(c.args[1], "+", " "))
+	}
+	if !ok {
+		return q, notFound("no queue '" + c.args[1] + "' in vhost '" + c.args[0] + "'")
+	}
+	return q, nil
+}
+
+func (c *call) queue() *failure {
+	q, f := c.findQueue()
+	if f != nil {
+		return f
+	}
+	return c.ok(c.showQueue(&q))
+}
+
+// open begins a session of the caller that ends with the call.
+func (c *call) open(space string) (*broker.Session, *failure) {
+	return c.openAs(space, broker.SessionOptions{Dialect: dialectCall})
+}
+
+// The dialects of sessions in listings: calls come and go, streams are shown.
+const (
+	dialectCall   = "HTTP call"
+	dialectStream = "HTTP"
+)
+
+func (c *call) openAs(space string, o broker.SessionOptions) (*broker.Session, *failure) {
+	o.Namespace, o.Remote = space, c.remote
+	if o.Name == "" {
+		o.Name = c.r.RemoteAddr + " (HTTP)"
+	}
+	s, err := c.options.Broker.Open(c.principal, o)
+	if err != nil {
+		return nil, failed(err)
+	}
+	c.sessions = append(c.sessions, s)
+	return s, nil
+}
+
+// putQueue declares a queue. Only fields that are carried out are taken.
+func (c *call) putQueue() *failure {
+	var body struct {
+		AutoDelete flag      `json:"auto_delete"`
+		Durable    *flag     `json:"durable"`
+		Exclusive  flag      `json:"exclusive"`
+		Arguments  arguments `json:"arguments"`
+		Type       string    `json:"type"`
+		QueueType  string    `json:"queue_type"`
+		Name       string    `json:"name"`
+		Vhost      string    `json:"vhost"`
+		Node       string    `json:"node"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1], body.Node, c.node); f != nil {
+		return f
+	}
+	body.Type = cmp.Or(body.Type, body.QueueType)
+	spec := broker.QueueSpec{Name: c.args[1], Durable: true, AutoDelete: bool(body.AutoDelete), Arguments: body.Arguments}
+	if body.Durable != nil {
+		spec.Durable = bool(*body.Durable)
+	}
+	switch {
+	case spec.Name == "":
+		return badRequest("a queue needs a name")
+	case bool(body.Exclusive):
+		return badRequest("exclusive: there is no connection here that could own the queue")
+	case body.Type != "" && spec.Arguments["x-queue-type"] == nil:
+		if spec.Arguments == nil {
+			spec.Arguments = map[string]any{}
+		}
+		spec.Arguments["x-queue-type"] = body.Type
+	}
+	if f := readArguments(&spec); f != nil {
+		return f
+	}
+	s, f := c.open(c.args[0])
+	if f != nil {
+		return f
+	}
+	if strings.HasPrefix(spec.Name, "amq.") {
+		if _, ok := c.options.Broker.Queue(c.args[0], spec.Name); !ok {
+			return reserved("queue", spec.Name)
+		}
+	}
+	_, created, err := s.DeclareQueue(spec)
+	if err != nil {
+		return failed(err)
+	}
+	return c.done(created)
+}
+
+func reserved(kind, name string) *failure {
+	return badRequest("ACCESS_REFUSED - " + kind + " name '" + name + "' contains reserved prefix 'amq.*'")
+}
+
+func (c *call) deleteQueue() *failure {
+	s, f := c.open(c.args[0])
+	if f != nil {
+		return f
+	}
+	q := c.r.URL.Query()
+	_, err := s.DeleteQueue(c.args[1], broker.DeleteOptions{
+		IfUnused: q.Get("if-unused") == "true", IfEmpty: q.Get("if-empty") == "true",
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return c.done(false)
+}
+
+func (c *call) purgeQueue() *failure {
+	s, f := c.open(c.args[0])
+	if f != nil {
+		return f
+	}
+	if _, err := s.PurgeQueue(c.args[1]); err != nil {
+		return failed(err)
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

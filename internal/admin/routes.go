@@ -1,0 +1,104 @@
+package admin
+
+import "net/http"
+
+type verbs = map[string]handler
+
+// table is everything the door offers.
+func table() []entry {
+	get := func(pattern string, a access, h handler) entry {
+		return newEntry(pattern, a, verbs{http.MethodGet: h})
+	}
+	stream := func(pattern string, h handler) entry {
+		r := newEntry(pattern, accessUser, verbs{http.MethodPost: h})
+		r.stream = true
+		return r
+	}
+	routes := []entry{
+		get("health/live", accessOpen, (*call).live),
+		get("health/ready", accessOpen, (*call).ready),
+		get("metrics", accessMetrics, (*call).metrics),
+		get("metrics/per-object", accessMetrics, (*call).metricsPerObject),
+		get("api/overview", accessUser, (*call).overview),
+		get("api/whoami", accessUser, (*call).whoami),
+		get("api/nodes", accessUser, (*call).nodes),
+		get("api/nodes/*", accessUser, (*call).oneNode),
+		get("api/channels", accessUser, (*call).channels),
+		get("api/consumers", accessUser, (*call).consumers),
+		get("api/consumers/*", accessUser, (*call).consumers),
+		get("api/connections", accessUser, (*call).connections),
+		newEntry("api/connections/*", accessUser, verbs{http.MethodGet: (*call).connection, http.MethodDelete: (*call).closeConnection}),
+		get("api/vhosts/*/connections", accessUser, (*call).connections),
+		get("api/aliveness-test/*", accessUser, (*call).aliveness),
+		stream("api/weir/publish/*/*", (*call).publishStream),
+		stream("api/weir/subscribe/*/*", (*call).subscribeStream),
+	}
+	routes = append(routes, checkRoutes()...)
+	routes = append(routes, peopleRoutes()...)
+	routes = append(routes, queueRoutes()...)
+	return append(routes, exchangeRoutes()...)
+}
+
+func checkRoutes() []entry {
+	get := func(pattern string, h handler) entry {
+		return newEntry("api/health/checks/"+pattern, accessUser, verbs{http.MethodGet: h})
+	}
+	return []entry{
+		get("alarms", (*call).checkAlarms), get("local-alarms", (*call).checkAlarms),
+		get("virtual-hosts", (*call).checkService), get("is-in-service", (*call).checkService),
+		get("port-listener/*", (*call).checkPort), get("protocol-listener/*", (*call).checkProtocol),
+	}
+}
+
+func peopleRoutes() []entry {
+	return []entry{
+		newEntry("api/vhosts", accessUser, verbs{http.MethodGet: (*call).vhosts}),
+		newEntry("api/vhosts/*", accessUser, verbs{
+			http.MethodGet: (*call).vhost, http.MethodPut: (*call).putVhost, http.MethodDelete: (*call).deleteVhost,
+		}),
+		newEntry("api/vhosts/*/permissions", accessUser, verbs{http.MethodGet: (*call).vhostPermissions}),
+		newEntry("api/users", accessUser, verbs{http.MethodGet: (*call).users}),
+		newEntry("api/users/*", accessUser, verbs{
+			http.MethodGet: (*call).user, http.MethodPut: (*call).putUser, http.MethodDelete: (*call).deleteUser,
+		}),
+		newEntry("api/users/*/permissions", accessUser, verbs{http.MethodGet: (*call).userPermissions}),
+		newEntry("api/permissions", accessUser, verbs{http.MethodGet: (*call).permissions}),
+		newEntry("api/permissions/*/*", accessUser, verbs{
+			http.MethodGet: (*call).permission, http.MethodPut: (*call).putPermission, http.MethodDelete: (*call).deletePermission,
+		}),
+	}
+}
+
+func queueRoutes() []entry {
+	return []entry{
+		newEntry("api/queues", accessUser, verbs{http.MethodGet: (*call).queues}),
+		newEntry("api/queues/*", accessUser, verbs{http.MethodGet: (*call).queues}),
+		newEntry("api/queues/*/*", accessUser, verbs{
+			http.MethodGet: (*call).queue, http.MethodPut: (*call).putQueue, http.MethodDelete: (*call).deleteQueue,
+		}),
+		newEntry("api/queues/*/*/contents", accessUser, verbs{http.MethodDelete: (*call).purgeQueue}),
+		newEntry("api/queues/*/*/get", accessUser, verbs{http.MethodPost: (*call).getMessages}),
+		newEntry("api/queues/*/*/bindings", accessUser, verbs{http.MethodGet: (*call).queueBindings}),
+	}
+}
+
+func exchangeRoutes() []entry {
+	end := verbs{http.MethodGet: (*call).endBindings, http.MethodPost: (*call).bind}
+	one := verbs{http.MethodGet: (*call).oneBinding, http.MethodDelete: (*call).unbind}
+	return []entry{
+		newEntry("api/exchanges", accessUser, verbs{http.MethodGet: (*call).exchanges}),
+		newEntry("api/exchanges/*", accessUser, verbs{http.MethodGet: (*call).exchanges}),
+		newEntry("api/exchanges/*/*", accessUser, verbs{
+			http.MethodGet: (*call).exchange, http.MethodPut: (*call).putExchange, http.MethodDelete: (*call).deleteExchange,
+		}),
+		newEntry("api/exchanges/*/*/publish", accessUser, verbs{http.MethodPost: (*call).publish}),
+		newEntry("api/exchanges/*/*/bindings/source", accessUser, verbs{http.MethodGet: (*call).sourceBindings}),
+		newEntry("api/exchanges/*/*/bindings/destination", accessUser, verbs{http.MethodGet: (*call).destinationBindings}),
+		newEntry("api/bindings", accessUser, verbs{http.MethodGet: (*call).bindings}),
+		newEntry("api/bindings/*", accessUser, verbs{http.MethodGet: (*call).bindings}),
+		newEntry("api/bindings/*/e/*/q/*", accessUser, end),
+		newEntry("api/bindings/*/e/*/e/*", accessUser, end),
+		newEntry("api/bindings/*/e/*/q/*/*", accessUser, one),
+		newEntry("api/bindings/*/e/*/e/*/*", accessUser, one),
+	}
+}
