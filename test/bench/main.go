@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// settings of a run.
+type settings struct {
+	rounds  int
+	seconds int
+	backlog int64
+	queues  int
+	idle    int
+	stored  int64
+	work    string
+	peers   string
+}
+
+func main() {
+	var s settings
+	only := flag.String("only", "", "comma-separated shapes to run; empty: all")
+	flag.IntVar(&s.rounds, "rounds", 3, "ABBA rounds per shape")
+	flag.IntVar(&s.seconds, "seconds", 10, "measured seconds per run")
+	flag.Int64Var(&s.backlog, "backlog", 5_000_000, "messages of the backlog")
+	flag.IntVar(&s.queues, "queues", 100_000, "queues to declare")
+	flag.IntVar(&s.idle, "idle", 10_000, "idle connections")
+	flag.Int64Var(&s.stored, "stored", 5_000_000, "messages of 1 KB stored for the start-up time")
+	flag.Parse()
+	if err := run(&s, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(s *settings, only string) (err error) {
+	if s.peers = os.Getenv("PEERS"); s.peers == "" {
+		s.peers = filepath.Join("..", "shared", "peers")
+	}
+	if _, err := os.Stat(filepath.Join(s.peers, "rabbitmq")); err != nil {
+		return fmt.Errorf("no RabbitMQ to compare with: set PEERS to the folder of its start script (%w)", err)
+	}
+	if s.work, err = os.MkdirTemp("", "weir-bench"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(s.work)) }()
+	binary, err := buildWeir(s.work)
+	if err != nil {
+		return err
+	}
+	machine()
+	wanted := func(name string) bool {
+		if only == "" {
+			return true
+		}
+		for n := range strings.SplitSeq(only, ",") {
+			if n == name {
+				return true
+			}
+		}
+		return false
+	}
+	for _, sh := range shapes {
+		if wanted(sh.name) {
+			if err := compare(s, binary, &sh); err != nil {
+				return fmt.Errorf("%s: %w", sh.name, err)
+			}
+		}
+	}
+	for _, l := range looks {
+		if wanted(l.name) {
+			fmt.Printf("\n### %s\n\n", l.title)
+			if err := l.look(s, binary); err != nil {
+				return fmt.Errorf("%s: %w", l.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// machine says where the figures come from.
+func machine() {
+	model := "unknown processor"
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(b)) {
+			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+				model = strings.TrimSpace(v)
+				break
+			}
+		}
+	}
+	fmt.Printf("Machine: %s; disk: %s\n", model, disk())
+}
