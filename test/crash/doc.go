@@ -1,0 +1,15 @@
+// Command crash kills the real broker under load, again and again on the same
+// data directory, and checks after every restart what clients had been promised:
+// no confirmed message lost, reordered, changed or invented, none that came back
+// although it was settled in time, none that reappears after it was seen gone.
+//
+// The ends it makes: SIGKILL at a random moment of load, also after a SIGSTOP,
+// also during recovery; a log device that fails (-mode eio, through strace); a
+// file system that runs full (-mode full, on a small tmpfs). What it cannot make
+// is a power cut: the page cache survives SIGKILL. The crash-clone tests of the
+// packages do that.
+//
+// One line per iteration, with the seed at the top; the random choices repeat with
+// the seed, the timing of the processes does not. The exit status is 1 on any
+// violation, and the data directory and the broker's own output are kept.
+package main

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// readyMax is how long a start may take: recovery is bounded to a few seconds,
+// the machine may be busy.
+const readyMax = 30 * time.Second
+
+// process is one life of the broker.
+type process struct {
+	cmd    *exec.Cmd
+	log    *os.File
+	url    string
+	took   time.Duration // until ready
+	exited chan struct{}
+	err    error // of Wait
+}
+
+// launch starts the broker on dir; wrap goes in front of its command line.
+func launch(o *options, dir string, wrap []string, settings ...string) (*process, error) {
+	args := append(wrap, o.binary, "serve", "--data", dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off")
+	for _, s := range settings {
+		args = append(args, "--set", s)
+	}
+	log, err := os.OpenFile(filepath.Clean(dir)+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.Command(args[0], args[1:]...), log: log, exited: make(chan struct{})}
+	p.cmd.Stderr = log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return p, nil
+}
+
+// start begins the process and reads its output; ready is closed with its line.
+func (p *process) start() (ready chan struct{}, err error) {
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready = make(chan struct{})
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			f := strings.Fields(lines.Text())
+			switch {
+			case len(f) >= 2 && f[0] == "amqp":
+				p.url = f[1]
+			case len(f) >= 1 && f[0] == "ready":
+				p.took = time.Since(begun)
+				close(ready)
+			}
+		}
+		p.err = p.cmd.Wait()
+		p.log.Close()
+		close(p.exited)
+	}()
+	return ready, nil
+}
+
+// serve starts the broker and waits until it is ready.
+func serve(o *options, dir string, wrap []string, settings ...string) (*process, error) {
+	p, err := launch(o, dir, wrap, settings...)
+	if err != nil {
+		return nil, err
+	}
+	ready, err := p.start()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-ready:
+		return p, nil
+	case <-p.exited:
+		return nil, fmt.Errorf("the broker ended before it was ready: %w; see %s.log", p.err, dir)
+	case <-time.After(readyMax):
+		p.kill()
+		return nil, fmt.Errorf("the broker was not ready after %v; see %s.log", readyMax, dir)
+	}
+}
+
+// kill ends the process and its group at once.
+func (p *process) kill() {
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.exited
+}
+
+// pause stops the process for a while.
+func (p *process) pause(d time.Duration) {
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGSTOP)
+	time.Sleep(d)
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGCONT)
+}
+
+// terminate asks the process to end and waits for it.
+func (p *process) terminate() error {
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
+	select {
+	case <-p.exited:
+		return p.err
+	case <-time.After(readyMax):
+		p.kill()
+		return errors.New("the broker did not end on SIGTERM")
+	}
+}
