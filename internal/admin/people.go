@@ -55,6 +55,7 @@ func (c *call) putVhost() *failure {
 		Description string `json:"description"`
 		Tags        tags   `json:"tags"`
 		Tracing     flag   `json:"tracing"`
+		Vhost       string `json:"vhost"` // rabbitmqadmin's own, and no part of a virtual host
 	}
 	if f := c.read(&body); f != nil {
 		return f
@@ -137,6 +138,7 @@ func (c *call) putUser() *failure {
 		Hash      *string `json:"password_hash"`
 		Algorithm string  `json:"hashing_algorithm"`
 		Tags      *tags   `json:"tags"`
+		Vhost     string  `json:"vhost"` // rabbitmqadmin's own, and no part of a user
 		Name      string  `json:"name"`
 	}
 	if f := c.read(&body); f != nil {

@@ -117,7 +117,7 @@ type messageItem struct {
 	Redelivered     bool       `json:"redelivered"`
 	Exchange        string     `json:"exchange"`
 	RoutingKey      string     `json:"routing_key"`
-	MessageCount    uint64     `json:"message_count"`
+	MessageCount    *uint64    `json:"message_count,omitempty"` // left in the queue
 	Properties      properties `json:"properties"`
 	Payload         string     `json:"payload"`
 	PayloadEncoding string     `json:"payload_encoding"`
@@ -201,7 +201,7 @@ func (c *call) takeMessages(s *broker.Session, count int, encoding string, trunc
 		}
 		leases = append(leases, lease{pulled.Attachment, pulled.Delivery.Offset})
 		item := showMessage(pulled.Delivery.Record, encoding, truncate)
-		item.Redelivered, item.MessageCount = pulled.Delivery.Redelivered, pulled.Ready
+		item.Redelivered, item.MessageCount = pulled.Delivery.Redelivered, &pulled.Ready
 		if !write("[,"[min(i, 1):min(i, 1)+1]) || encoder.Encode(&item) != nil {
 			return nil // the client has gone; the session gives back what it took
 		}

@@ -150,8 +150,16 @@ func (c *call) serveRoute(rt *entry) *failure {
 		return &failure{status: http.StatusForbidden, name: "not_authorised", reason: "cross-origin request"}
 	}
 	c.remote, _ = netip.ParseAddrPort(c.r.RemoteAddr) // an invalid one is nobody's loopback
-	if !rt.stream {
-		control := http.NewResponseController(c.w)
+	control := http.NewResponseController(c.w)
+	if rt.stream {
+		// An answer may come before the body has ended, and nobody waits for
+		// the rest of it.
+		c.w.Header().Set("Connection", "close")
+		if control.EnableFullDuplex() != nil || control.SetReadDeadline(time.Time{}) != nil {
+			return &failure{status: http.StatusInternalServerError, name: "internal_error", reason: "no stream"}
+		}
+		defer c.stopReading()
+	} else {
 		deadline := c.options.Clock.Now().Add(requestTime)
 		if control.SetReadDeadline(deadline) != nil || control.SetWriteDeadline(deadline) != nil {
 			return &failure{status: http.StatusInternalServerError, name: "internal_error", reason: "no deadline"}
@@ -162,6 +170,13 @@ func (c *call) serveRoute(rt *entry) *failure {
 		return f
 	}
 	return h(c)
+}
+
+// stopReading makes every read of the body fail from now on.
+func (c *call) stopReading() {
+	if err := http.NewResponseController(c.w).SetReadDeadline(time.Unix(1, 0)); err != nil {
+		c.options.Log.Debug("http: stream not stopped", "err", err)
+	}
 }
 
 // authorise finds out who calls.

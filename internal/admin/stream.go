@@ -66,16 +66,10 @@ type published struct {
 // publishStream publishes one message per line of the body to the exchange the
 // path names, and answers when all of them are durable.
 func (c *call) publishStream() *failure {
-	control := http.NewResponseController(c.w)
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
-		return badRequest("no deadline")
-	}
 	killed := make(chan struct{})
 	s, f := c.openAs(c.args[0], broker.SessionOptions{Dialect: dialectStream, Kill: func(string) {
 		close(killed)
-		if err := control.SetReadDeadline(time.Unix(1, 0)); err != nil {
-			c.options.Log.Debug("http: stream not stopped", "err", err)
-		}
+		c.stopReading()
 	}})
 	if f != nil {
 		return f
@@ -184,8 +178,7 @@ var words = map[string]broker.Outcome{
 
 // delivered is one message of a subscription.
 type delivered struct {
-	Offset      record.Offset `json:"offset"`
-	Redelivered bool          `json:"redelivered"`
+	Offset record.Offset `json:"offset"`
 	messageItem
 }
 
@@ -253,12 +246,7 @@ func (c *call) subscribeStream() *failure {
 	if err != nil {
 		return failed(err)
 	}
-	h := c.w.Header()
-	h.Set("Content-Type", "application/x-ndjson")
-	h.Set("Connection", "close")
-	if err := errors.Join(control.EnableFullDuplex(), control.SetReadDeadline(time.Time{})); err != nil {
-		return badRequest("not a connection that can stream")
-	}
+	c.w.Header().Set("Content-Type", "application/x-ndjson")
 	c.w.WriteHeader(http.StatusOK)
 	if control.Flush() != nil {
 		return nil
@@ -269,10 +257,8 @@ func (c *call) subscribeStream() *failure {
 	reader.Go(func() { readCommands(c.r.Body, commands, stop) })
 	cause := c.serveSubscription(s, a, box, commands, control)
 	close(stop)
-	// The reader may wait for bytes that never come.
-	if control.SetReadDeadline(time.Unix(1, 0)) == nil {
-		reader.Wait()
-	}
+	c.stopReading() // it may wait for bytes that never come
+	reader.Wait()
 	if cause != "" && json.NewEncoder(c.w).Encode(map[string]string{"end": cause}) != nil {
 		c.options.Log.Debug("http: subscriber has gone", "cause", cause)
 	}
@@ -334,7 +320,8 @@ func (c *call) serveSubscription(s *broker.Session, a *broker.Attachment, box *o
 			sent := 0
 			for i := range list {
 				d := &list[i]
-				item := delivered{d.Offset, d.Redelivered, showMessage(d.Record, "", -1)}
+				item := delivered{d.Offset, showMessage(d.Record, "", -1)}
+			item.Redelivered = d.Redelivered
 				if encoder.Encode(&item) != nil {
 					return cause
 				}

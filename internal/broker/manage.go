@@ -190,7 +190,8 @@ func (b *Broker) DeleteUser(p Principal, name string) *Error {
 // sessions from their next operation on.
 func (b *Broker) PutPermission(p Principal, i PermissionInfo) *Error {
 	if _, err := auth.NewPermission(i.Configure, i.Write, i.Read); err != nil {
-		return &Error{Code: CodeInvalid, Object: ObjectUser, Name: i.User, Field: "permission", Text: err.Error()}
+		return &Error{Code: CodeInvalid, Object: ObjectUser, Name: i.User, Field: "permission",
+			Text: strings.ReplaceAll(err.Error(), "\n", ": ")}
 	}
 	_, err := b.change(p, ObjectUser, i.User, meta.Command{Op: meta.OpPermissionPut, Name: i.User, Space: i.Namespace,
 		Permission: &meta.Permission{Configure: i.Configure, Write: i.Write, Read: i.Read}})
