@@ -67,10 +67,8 @@ func startWeir(binary, data string) (*process, time.Duration, error) {
 // startRabbit starts RabbitMQ through the peers' script.
 func startRabbit(s *settings) (*process, error) {
 	script := filepath.Join(s.peers, "rabbitmq")
-	for _, verb := range []string{"wipe", "start"} {
-		if out, err := exec.Command(script, verb).CombinedOutput(); err != nil && verb == "start" {
-			return nil, fmt.Errorf("rabbitmq %s: %w: %s", verb, err, out)
-		}
+	if out, err := exec.Command(script, "start").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("rabbitmq start: %w: %s", err, out)
 	}
 	out, err := exec.Command(script, "status").CombinedOutput()
 	if err != nil {

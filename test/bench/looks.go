@@ -61,11 +61,10 @@ func declareQueues(s *settings, binary string) error {
 		return err
 	}
 	defer weir.stop()
-	rabbit, err := startRabbit(s)
+	rabbit, err := theRabbit(s)
 	if err != nil {
 		return err
 	}
-	defer rabbit.stop()
 	fmt.Println("| broker | queues | per second | server CPU µs each | RSS growth KiB each |\n| --- | --- | --- | --- | --- |")
 	for _, p := range []*process{weir, rabbit} {
 		n := s.queues

@@ -19,6 +19,19 @@ type settings struct {
 	stored  int64
 	work    string
 	peers   string
+	rabbit  *process // started when first needed
+}
+
+// theRabbit is the one RabbitMQ of the run: its start takes longer than a round.
+func theRabbit(s *settings) (*process, error) {
+	if s.rabbit == nil {
+		p, err := startRabbit(s)
+		if err != nil {
+			return nil, err
+		}
+		s.rabbit = p
+	}
+	return s.rabbit, nil
 }
 
 func main() {
@@ -53,6 +66,11 @@ func run(s *settings, only string) (err error) {
 		return err
 	}
 	machine()
+	defer func() {
+		if s.rabbit != nil {
+			err = errors.Join(err, s.rabbit.stop())
+		}
+	}()
 	wanted := func(name string) bool {
 		if only == "" {
 			return true

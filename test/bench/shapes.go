@@ -112,11 +112,10 @@ func compare(s *settings, binary string, sh *shape) error {
 		return err
 	}
 	defer weir.stop()
-	rabbit, err := startRabbit(s)
+	rabbit, err := theRabbit(s)
 	if err != nil {
 		return err
 	}
-	defer rabbit.stop()
 	var a, b []figures
 	for range s.rounds {
 		for _, p := range []*process{weir, rabbit, rabbit, weir} {
