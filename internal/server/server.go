@@ -34,6 +34,7 @@ type Server struct {
 	admin    *admin.Server
 	identity *identity
 	doors    []*listen.Door
+	done     chan struct{} // closed with the server
 }
 
 // Run starts a node, prints a connection string per door and a line that begins
@@ -66,7 +67,7 @@ func Run(ctx context.Context, c Config, out io.Writer, reload <-chan os.Signal) 
 
 // Start opens the store and the doors.
 func Start(c Config) (*Server, error) {
-	s := &Server{config: c, log: newLog(c.Log)}
+	s := &Server{config: c, log: newLog(c.Log), done: make(chan struct{})}
 	var err error
 	s.broker, err = broker.Open(broker.Options{
 		FS: vfs.OS(), Dir: c.Data, Clock: clock.System(), Log: s.log, Fatal: s.fatal,
@@ -83,6 +84,7 @@ func Start(c Config) (*Server, error) {
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	go tidyLoop(clock.System(), s.done)
 	return s, nil
 }
 
@@ -172,6 +174,7 @@ func (s *Server) reload() {
 // down to the disk.
 func (s *Server) Close() error {
 	var errs []error
+	close(s.done)
 	for _, d := range s.doors {
 		errs = append(errs, d.StopAccepting())
 	}
