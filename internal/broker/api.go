@@ -86,6 +86,7 @@ type ExchangeSpec struct {
 	AutoDelete bool // deleted when its last binding has gone
 	Internal   bool // no publishes from clients
 	Alternate  *string
+	HashBy     route.HashBy // what a hash exchange looks at
 	Arguments  map[string]any
 	Check      func(existing map[string]any) *Error
 }

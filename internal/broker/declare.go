@@ -223,7 +223,7 @@ func (s *Session) DeclareExchange(spec ExchangeSpec) *Error {
 		}
 		results, err := e.control.propose(meta.Command{Op: meta.OpExchangePut, Exchange: &meta.Exchange{
 			Namespace: s.namespace, Name: spec.Name, Kind: spec.Kind, Durable: spec.Durable,
-			AutoDelete: spec.AutoDelete, Internal: spec.Internal, Alternate: spec.Alternate, Arguments: spec.Arguments,
+			AutoDelete: spec.AutoDelete, Internal: spec.Internal, Alternate: spec.Alternate, HashBy: spec.HashBy, Arguments: spec.Arguments,
 		}})
 		if err != nil {
 			return err

@@ -36,14 +36,15 @@ func (q *Queue) Target() route.Target { return q.target }
 
 // Exchange is a named router.
 type Exchange struct {
-	Namespace  string    `json:"ns"`
-	Name       string    `json:"name"`
-	Kind       string    `json:"kind"`
-	Durable    bool      `json:"durable,omitempty"`
-	AutoDelete bool      `json:"auto_delete,omitempty"`
-	Internal   bool      `json:"internal,omitempty"`
-	Alternate  *string   `json:"alternate,omitempty"`
-	Arguments  Arguments `json:"arguments,omitempty"`
+	Namespace  string       `json:"ns"`
+	Name       string       `json:"name"`
+	Kind       string       `json:"kind"`
+	Durable    bool         `json:"durable,omitempty"`
+	AutoDelete bool         `json:"auto_delete,omitempty"`
+	Internal   bool         `json:"internal,omitempty"`
+	Alternate  *string      `json:"alternate,omitempty"`
+	HashBy     route.HashBy `json:"hash_by,omitzero"`
+	Arguments  Arguments    `json:"arguments,omitempty"`
 
 	table    *route.Table
 	bindings map[string]*Binding

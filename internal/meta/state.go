@@ -109,6 +109,7 @@ func (s *State) giveBack(t route.Target) {
 
 func (s *State) addExchange(e *Exchange) {
 	e.table = route.New(kinds[e.Kind])
+	e.table.SetHashBy(e.HashBy)
 	e.bindings = map[string]*Binding{}
 	e.target = s.allot(endpoint{exchange: e})
 	s.namespaces[e.Namespace].Exchanges[e.Name] = e

@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/route"
 )
 
 // expiryMillisMax is RabbitMQ's longest TTL: ten years.
@@ -471,14 +472,52 @@ func (ch *channel) exchangeArguments(spec *broker.ExchangeSpec, t codec.Table) *
 		// type apart when it is declared again.
 		spec.Kind = inner
 	}
+	if spec.Kind == "x-consistent-hash" {
+		if e := hashArguments(spec, t, what); e != nil {
+			return e
+		}
+	}
 	spec.Arguments = t.Map()
 	spec.Check = func(existing map[string]any) *broker.Error {
-		for _, name := range []string{"alternate-exchange", "x-delayed-type"} {
+		for _, name := range []string{"alternate-exchange", "x-delayed-type", hashHeader, hashProperty} {
 			if err := compare(name, t, existing); err != nil {
 				return err
 			}
 		}
 		return nil
+	}
+	return nil
+}
+
+// The arguments of a consistent hash exchange.
+const (
+	hashHeader   = "hash-header"
+	hashProperty = "hash-property"
+)
+
+// hashProperties are the properties such an exchange may look at.
+var hashProperties = map[string]route.Property{
+	"message_id": route.PropertyMessageID, "correlation_id": route.PropertyCorrelationID, "timestamp": route.PropertyTimestamp,
+}
+
+// hashArguments reads what a consistent hash exchange hashes by: a header or a
+// property, else the routing key.
+func hashArguments(spec *broker.ExchangeSpec, t codec.Table, what string) *exception {
+	header, byHeader := t.Lookup(hashHeader)
+	property, byProperty := t.Lookup(hashProperty)
+	switch {
+	case byHeader && byProperty:
+		return raise(codePreconditionFailed, "hash-header and hash-property are mutually exclusive in %s", what)
+	case byHeader && header.Kind != 'S':
+		return raise(codePreconditionFailed, "invalid type '%s' for arg 'hash-header' in %s", header.TypeName(), what)
+	case byHeader:
+		spec.HashBy.Header = string(header.Bytes)
+	case byProperty:
+		p, ok := hashProperties[string(property.Bytes)]
+		if !ok || property.Kind != 'S' {
+			return raise(codePreconditionFailed, "Unsupported property: %s", property.Bytes)
+		}
+		spec.HashBy.Property = p
 	}
 	return nil
 }
