@@ -324,7 +324,6 @@ func TestGet(t *testing.T) {
 		t.Fatalf("%+v", d)
 	}
 	check(t, d.Nack(false, true))
-	eventuallyReady(t, ch, "q", 2)
 	if d, _, _ := ch.Get("q", false); string(d.Body) != "a" || !d.Redelivered || d.DeliveryTag != 3 {
 		t.Fatalf("%+v", d)
 	}
