@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -155,7 +156,7 @@ func (c *call) putUser() *failure {
 	case body.Password != nil && body.Hash != nil:
 		return badRequest("password and password_hash: one of them")
 	case body.Hash != nil:
-		stored, err := auth.ImportRabbitMQ(*body.Hash, body.Algorithm)
+		stored, err := auth.ImportRabbitMQ(*body.Hash, cmp.Or(body.Algorithm, "rabbit_password_hashing_sha256"))
 		if err != nil {
 			return badRequest("password_hash: " + err.Error())
 		}

@@ -321,7 +321,7 @@ func (c *call) serveSubscription(s *broker.Session, a *broker.Attachment, box *o
 			for i := range list {
 				d := &list[i]
 				item := delivered{d.Offset, showMessage(d.Record, "", -1)}
-			item.Redelivered = d.Redelivered
+				item.Redelivered = d.Redelivered
 				if encoder.Encode(&item) != nil {
 					return cause
 				}
