@@ -123,6 +123,8 @@ type deadLetterer struct {
 	session   *Session
 	publisher *Publisher
 	router    meta.Router
+	aheadOf   record.LogID
+	ahead     map[record.Offset][]byte
 
 	mu      sync.Mutex
 	pending map[uint64]deadLetter // by sequence
@@ -215,19 +217,23 @@ func deadReason(w shard.Why) DeadReason {
 	return DeadRejected
 }
 
-// read fetches a record from the shelf.
+// aheadBytes is read from the shelf at once: dead letters mostly come in order.
+const aheadBytes = 256 << 10
+
+// read fetches a record from the shelf, or from what was read ahead.
 func (w *deadLetterer) read(l deadLetter) []byte {
-	var rec []byte
-	err := l.host.shelf.Read(l.Log, l.Offset, 1, func(e segment.Entry) bool {
-		if e.Offset == l.Offset {
-			rec = e.Record
+	if w.aheadOf != l.Log || w.ahead[l.Offset] == nil {
+		w.aheadOf, w.ahead = l.Log, map[record.Offset][]byte{}
+		err := l.host.shelf.Read(l.Log, l.Offset, aheadBytes, func(e segment.Entry) bool {
+			w.ahead[e.Offset] = e.Record
+			return true
+		})
+		if err != nil {
+			w.engine.fail(err)
+			return nil
 		}
-		return false
-	})
-	if err != nil {
-		w.engine.fail(err)
 	}
-	return rec
+	return w.ahead[l.Offset]
 }
 
 // completed runs on an engine goroutine when dead letters are durable.

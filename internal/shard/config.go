@@ -25,6 +25,8 @@ type Config struct {
 	RatePerSecond float64         `json:"rate,omitempty"`
 	Retain        int64           `json:"retain,omitempty"`      // ms settled messages are kept; 0 not at all
 	RetainBytes   int64           `json:"retain_size,omitempty"` // at most, with Retain
+
+	encoded []byte // as it came
 }
 
 // Encode returns the replicated form.

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"math"
+
 	"weir/internal/cursor"
 	"weir/internal/record"
 )
@@ -24,12 +26,19 @@ func (m *Machine) heat(l *Log) {
 
 // watch puts the log on the list of those with a deadline.
 func (m *Machine) watch(l *Log) {
-	if !m.leading || l.timed {
+	if !m.leading {
 		return
 	}
-	if _, ok := l.cursor.Deadline(); ok {
+	if l.timed {
+		if d, ok := l.cursor.Deadline(); ok {
+			m.deadline = min(m.deadline, d)
+		}
+		return
+	}
+	if d, ok := l.cursor.Deadline(); ok {
 		l.timed = true
 		m.timers = append(m.timers, l)
+		m.deadline = min(m.deadline, d)
 	}
 }
 
@@ -337,8 +346,15 @@ func (m *Machine) servePulls(l *Log) {
 	l.pulls = nil
 }
 
+// deadMax is how many messages of a log may wait to be dead-lettered before no
+// more are expired or dropped into that state: each holds its record in memory.
+const deadMax = 65536
+
 // expire takes expired messages, wherever they are, and leases that ran out.
 func (m *Machine) expire(l *Log) {
+	if l.config.DeadLetter && l.cursor.Dead().Len() >= deadMax {
+		return
+	}
 	for _, o := range l.cursor.Expired(m.now-1, nil) {
 		m.discard(l, o, WhyExpired)
 	}
@@ -350,6 +366,9 @@ func (m *Machine) expire(l *Log) {
 // overflow takes the head of a queue that is over its limit.
 func (m *Machine) overflow(l *Log) {
 	if l.config.Overflow != cursor.OverflowDropHead || l.config.MaxLength < 0 && l.config.MaxBytes < 0 {
+		return
+	}
+	if l.config.DeadLetter && l.cursor.Dead().Len() >= deadMax {
 		return
 	}
 	for _, o := range l.cursor.Overflowing(nil) {
@@ -365,34 +384,44 @@ func (m *Machine) discard(l *Log, o record.Offset, why Why) {
 	}
 }
 
-// Timers handles every deadline that has passed and returns the next one.
+const (
+	// noDeadline is later than any.
+	noDeadline = int64(math.MaxInt64)
+	// A look at all deadlines costs about this many logs a millisecond; looks
+	// keep that much distance, so that many deadlines cost little precision
+	// instead of much time.
+	timersPerMilli = 2000
+)
+
+// Timers handles every deadline that has passed and returns when to call again,
+// if there is any.
 func (m *Machine) Timers() (next int64, ok bool) {
+	due := max(m.deadline, m.looked+int64(len(m.timers)/timersPerMilli))
+	if m.now < due {
+		return due, m.deadline != noDeadline
+	}
+	m.looked = m.now
+	m.deadline = noDeadline
 	kept := m.timers[:0]
 	for _, l := range m.timers {
-		if m.logs[l.id] != l {
-			l.timed = false
-			continue
-		}
 		d, pending := l.cursor.Deadline()
-		if pending && d <= m.now {
+		if pending && d <= m.now && m.logs[l.id] == l {
 			m.heat(l)
 			if d < m.now {
 				m.expire(l)
 			}
 			d, pending = l.cursor.Deadline()
 		}
-		if !pending {
+		if !pending || m.logs[l.id] != l {
 			l.timed = false
 			continue
 		}
 		kept = append(kept, l)
-		if !ok || d < next {
-			next, ok = d, true
-		}
+		m.deadline = min(m.deadline, d)
 	}
 	clear(m.timers[len(kept):])
 	m.timers = kept
-	return next, ok
+	return max(m.deadline, m.now+1), m.deadline != noDeadline
 }
 
 // TakeDead returns the dead letters to store elsewhere.

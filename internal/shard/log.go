@@ -11,8 +11,9 @@ const never = ^record.Offset(0)
 
 // Log is one log and its settling cursor.
 type Log struct {
-	id     record.LogID
-	config Config
+	id      record.LogID
+	config  Config
+	encoded []byte // config, as a checkpoint keeps it; shared
 
 	// Replicated.
 	next     record.Offset // the next message's

@@ -3,6 +3,7 @@ package shard
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"weir/internal/cursor"
 	"weir/internal/invariant"
@@ -13,9 +14,10 @@ import (
 
 // Machine is the state machine of one shard.
 type Machine struct {
-	logs  map[record.LogID]*Log
-	tail  store.Tail
-	shelf *store.Shelf // nil on a volatile shard
+	logs    map[record.LogID]*Log
+	configs map[string]*Config // by encoded form: most logs share one
+	tail    store.Tail
+	shelf   *store.Shelf // nil on a volatile shard
 
 	dirty   []*Log         // changed since the last checkpoint
 	deleted []record.LogID // likewise
@@ -28,6 +30,8 @@ type Machine struct {
 	urgent    bool   // out holds more than settles
 	hot       []*Log // have something to hand out
 	timers    []*Log // have a deadline
+	deadline  int64  // the earliest of theirs, or earlier
+	looked    int64  // when they were last looked at
 	dead      []DeadLetter
 	reads     []Read
 	limited   int                   // logs with a limit that is checked before proposing
@@ -69,6 +73,7 @@ type Read struct {
 // New returns an empty machine. shelf is nil for a volatile shard.
 func New(shelf *store.Shelf) *Machine {
 	return &Machine{
+		deadline: noDeadline, configs: map[string]*Config{},
 		logs: map[record.LogID]*Log{}, shelf: shelf, last: rangeCommand{at: -1}, opening: map[record.LogID]bool{},
 	}
 }
@@ -181,7 +186,7 @@ func (m *Machine) touch(l *Log) {
 }
 
 func (m *Machine) applyOpen(l *Log, c *command) {
-	config, err := decodeConfig(c.body)
+	config, err := m.configOf(c.body)
 	invariant.Check(err == nil, "shard: configuration of log %d: %v", c.log, err)
 	if l == nil {
 		l = &Log{id: c.log, retained: never, cursor: cursor.New(config.cursor())}
@@ -191,7 +196,8 @@ func (m *Machine) applyOpen(l *Log, c *command) {
 		m.limited -= l.limits()
 		l.cursor.SetConfig(config.cursor())
 	}
-	l.config = config
+	l.config = *config
+	l.encoded = config.encoded
 	l.inflight, l.inflightB = 0, 0
 	m.limited += l.limits()
 	switch {
@@ -209,6 +215,26 @@ func (m *Machine) applyOpen(l *Log, c *command) {
 	m.heat(l)
 	m.watch(l)
 }
+
+// configOf decodes a configuration, or finds it decoded.
+func (m *Machine) configOf(b []byte) (*Config, error) {
+	if c := m.configs[string(b)]; c != nil {
+		return c, nil
+	}
+	c, err := decodeConfig(b)
+	if err != nil {
+		return nil, err
+	}
+	c.encoded = slices.Clone(b)
+	if len(m.configs) >= configsMax {
+		clear(m.configs)
+	}
+	m.configs[string(b)] = &c
+	return &c, nil
+}
+
+// configsMax bounds the configurations remembered.
+const configsMax = 1024
 
 func (l *Log) limits() int {
 	if l.config.Overflow != cursor.OverflowDropHead && (l.config.MaxLength >= 0 || l.config.MaxBytes >= 0) {

@@ -32,9 +32,8 @@ func (l *Log) encode(dst []byte) []byte {
 	dst = append(dst, stateVersion)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.next))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.retained))
-	config := l.config.Encode()
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(config)))
-	dst = append(dst, config...)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.encoded)))
+	dst = append(dst, l.encoded...)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.why)))
 	for _, o := range slices.Sorted(maps.Keys(l.why)) {
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(o))
@@ -51,7 +50,7 @@ func (l *Log) encode(dst []byte) []byte {
 }
 
 // decodeLog is the opposite of encode.
-func decodeLog(id record.LogID, b []byte) (*Log, error) {
+func (m *Machine) decodeLog(id record.LogID, b []byte) (*Log, error) {
 	if len(b) < 21 || b[0] != stateVersion {
 		return nil, errState
 	}
@@ -61,11 +60,11 @@ func decodeLog(id record.LogID, b []byte) (*Log, error) {
 	if n > len(b) {
 		return nil, errState
 	}
-	config, err := decodeConfig(b[:n])
+	config, err := m.configOf(b[:n])
 	if err != nil {
 		return nil, errState
 	}
-	l.config = config
+	l.config, l.encoded = *config, config.encoded
 	if b, err = l.decodeDead(b[n:]); err != nil {
 		return nil, err
 	}
@@ -128,7 +127,7 @@ func (m *Machine) Restore(key, value []byte) (segmentName string, err error) {
 	switch {
 	case len(key) == 9 && key[0] == 'l':
 		id := record.LogID(binary.BigEndian.Uint64(key[1:]))
-		l, err := decodeLog(id, value)
+		l, err := m.decodeLog(id, value)
 		if err != nil {
 			return "", fmt.Errorf("log %d: %w", id, err)
 		}
