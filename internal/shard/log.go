@@ -11,9 +11,8 @@ const never = ^record.Offset(0)
 
 // Log is one log and its settling cursor.
 type Log struct {
-	id      record.LogID
-	config  Config
-	encoded []byte // config, as a checkpoint keeps it; shared
+	id     record.LogID
+	config *Config // shared by all logs that have the same
 
 	// Replicated.
 	next     record.Offset // the next message's

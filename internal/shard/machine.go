@@ -196,8 +196,7 @@ func (m *Machine) applyOpen(l *Log, c *command) {
 		m.limited -= l.limits()
 		l.cursor.SetConfig(config.cursor())
 	}
-	l.config = *config
-	l.encoded = config.encoded
+	l.config = config
 	l.inflight, l.inflightB = 0, 0
 	m.limited += l.limits()
 	switch {

@@ -32,8 +32,8 @@ func (l *Log) encode(dst []byte) []byte {
 	dst = append(dst, stateVersion)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.next))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.retained))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.encoded)))
-	dst = append(dst, l.encoded...)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.config.encoded)))
+	dst = append(dst, l.config.encoded...)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.why)))
 	for _, o := range slices.Sorted(maps.Keys(l.why)) {
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(o))
@@ -64,7 +64,7 @@ func (m *Machine) decodeLog(id record.LogID, b []byte) (*Log, error) {
 	if err != nil {
 		return nil, errState
 	}
-	l.config, l.encoded = *config, config.encoded
+	l.config = config
 	if b, err = l.decodeDead(b[n:]); err != nil {
 		return nil, err
 	}
