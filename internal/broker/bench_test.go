@@ -13,7 +13,6 @@ import (
 type counter struct {
 	mu    sync.Mutex
 	cond  *sync.Cond
-	lo    record.Offset
 	n     int
 	bytes int
 }

@@ -199,10 +199,10 @@ func (c *control) lead() {
 const saveBytes = 4 << 20
 
 func (c *control) maybeSave() {
-	if c.saving || c.sinceSave < saveBytes && !(c.group.Applied() > c.saved && c.engine.walCrowded()) {
-		return
+	crowded := c.group.Applied() > c.saved && c.engine.walCrowded()
+	if !c.saving && (c.sinceSave >= saveBytes || crowded) {
+		c.save(func() {})
 	}
-	c.save(func() {})
 }
 
 // save makes a checkpoint of the control state; then runs on the control

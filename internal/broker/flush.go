@@ -51,7 +51,7 @@ func (h *host) flush(then func(err error)) {
 	name := h.shelf.NextName()
 	h.engine.jobs.Go(func() {
 		err := h.runFlush(f, state, name)
-		h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { h.endFlush(f, err, then) }}})
+		h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) { h.endFlush(f, err, then) }}})
 	})
 }
 

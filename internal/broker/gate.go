@@ -98,9 +98,7 @@ func (e *engine) relieve() {
 func (g *gate) set(reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case reason == g.mu.reason:
-	case reason == "":
+	if reason == "" && g.mu.reason != "" {
 		close(g.mu.opened)
 		g.mu.opened = make(chan struct{})
 	}

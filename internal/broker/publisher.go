@@ -26,8 +26,6 @@ type Publisher struct {
 	sequence uint64 // last given
 	open     *submission
 	dirty    bool // stands in session.publishers
-	logs     []record.LogID
-	single   [1]record.LogID
 
 	mu struct {
 		sync.Mutex

@@ -63,7 +63,6 @@ type consumer struct {
 	hidden   bool // a puller, not a consumer to anybody else
 	paused   bool
 	batch    []Delivery
-	bytes    int
 }
 
 // Delivery is one message handed to a consumer.

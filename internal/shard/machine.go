@@ -260,11 +260,11 @@ func (m *Machine) applyAppend(c *command, data []byte, slab uint32, now int64) {
 				continue
 			}
 		}
-		m.appendTo(l, &e, slab, uint32(c.at), now)
+		m.appendTo(l, &e, slab, uint32(c.at))
 	}
 }
 
-func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32, now int64) {
+func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 	o := l.next
 	l.next++
 	if l.tail.End() != o {
