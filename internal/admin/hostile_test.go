@@ -244,3 +244,37 @@ func TestSubscriptionEnds(t *testing.T) {
 	}
 	n.call(404, "POST", "/api/weir/publish/%2F/nope", `{"routing_key":"q","payload":"a"}`)
 }
+
+// An answer that has begun and cannot be finished is cut, and gives back what it
+// took.
+func TestCutAnswerLeaksNothing(t *testing.T) {
+	n := start(t)
+	n.call(201, "PUT", "/api/queues/%2F/q", `{}`)
+	body := strings.Repeat("x", 512<<10)
+	for range 64 {
+		n.call(200, "POST", "/api/exchanges/%2F//publish", `{"routing_key":"q","payload":"`+body+`"}`)
+	}
+	conn, err := net.Dial("tcp", n.http.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := `{"count":64,"ackmode":"ack_requeue_false"}`
+	if _, err := fmt.Fprintf(conn, "POST /api/queues/%%2F/q/get HTTP/1.1\r\nHost: x\r\nAuthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\nContent-Length: %d\r\n\r\n%s", len(request), request); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil { // with most of the answer unread
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		q := n.call(200, "GET", "/api/queues/%2F/q", "").object(t)
+		if fmt.Sprint(q["messages_ready"]) == "64" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not given back: %v", q)
+		}
+	}
+}

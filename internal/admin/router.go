@@ -97,13 +97,15 @@ func (r *entry) match(parts []string) ([]string, bool) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := s.options.Clock.Now()
 	c := &call{Server: s, w: &counted{ResponseWriter: w}, r: r}
+	defer func() { // a handler may panic, to cut its answer
+		for _, session := range c.sessions {
+			session.Close()
+		}
+		s.requests.Observe(s.options.Clock.Now().Sub(started))
+	}()
 	if f := c.serve(); f != nil {
 		c.fail(f)
 	}
-	for _, session := range c.sessions {
-		session.Close()
-	}
-	s.requests.Observe(s.options.Clock.Now().Sub(started))
 }
 
 func (c *call) serve() *failure {

@@ -88,6 +88,11 @@ func (c *call) publishStream() *failure {
 			f = c.publishLine(p, text, &answer)
 		} else {
 			f = badRequest(err.Error())
+			select {
+			case <-killed:
+				f = unhealthy("closed by an administrator")
+			default:
+			}
 		}
 		if f != nil {
 			s.Flush()
