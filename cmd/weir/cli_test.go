@@ -413,3 +413,38 @@ func flip(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 }
+
+// The page on operations names every setting with its default, and every command.
+func TestOperationsPageIsComplete(t *testing.T) {
+	b, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	group := ""
+	for line := range strings.Lines(run(t, nil, "", "config", "dump").out) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch value = strings.Trim(strings.TrimSpace(value), `"`); {
+		case !strings.HasPrefix(line, " ") && value == "":
+			group = key + "."
+			continue
+		case !strings.HasPrefix(line, " "):
+			group = ""
+		}
+		row := "| `" + group + key + "` | "
+		if value != "" {
+			row += "`" + value + "` "
+		}
+		if !strings.Contains(page, row) {
+			t.Errorf("no row %s", row)
+		}
+	}
+	_, commands, _ := strings.Cut(run(t, nil, "", "--help").out, "Available Commands:\n")
+	commands, _, _ = strings.Cut(commands, "\n\n")
+	for line := range strings.Lines(commands) {
+		if name := strings.Fields(line)[0]; name != "help" && !strings.Contains(page, "`"+name+" ") &&
+			!strings.Contains(page, "`"+name+"`") && !strings.Contains(page, "weir "+name+" ") {
+			t.Errorf("no command %s", name)
+		}
+	}
+}
