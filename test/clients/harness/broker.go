@@ -126,3 +126,14 @@ func freePort() (int, error) {
 	}
 	return 0, errors.New("no free port")
 }
+
+// PID is the process, 0 while none runs.
+func (b *Broker) PID() int {
+	if b.cmd == nil {
+		return 0
+	}
+	return b.cmd.Process.Pid
+}
+
+// Dir holds its data and log.
+func (b *Broker) Dir() string { return b.dir }
