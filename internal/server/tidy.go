@@ -12,9 +12,12 @@ const (
 	// tidyPeriod is how often the loop looks for a quiet moment.
 	tidyPeriod = 2 * time.Second
 	// tidyBytes of garbage and free spans make it worth giving memory back.
-	tidyBytes = 24 << 20
+	tidyBytes = 8 << 20
 	// quietBytes allocated within a period are no traffic to speak of.
 	quietBytes = 8 << 20
+	// stackBytes is what a waiting goroutine needs; collections halve larger
+	// stacks, once each.
+	stackBytes = 4 << 10
 )
 
 // tidyLoop gives memory back to the machine in quiet moments. Collections are
@@ -27,8 +30,9 @@ func tidyLoop(c clock.Clock, done <-chan struct{}) {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"}, {Name: "/sched/goroutines:goroutines"},
 	}
-	var before uint64
+	var before, stuck uint64
 	for {
 		select {
 		case <-done:
@@ -40,8 +44,13 @@ func tidyLoop(c clock.Clock, done <-chan struct{}) {
 		objects, free := samples[2].Value.Uint64(), samples[3].Value.Uint64()
 		quiet := allocated-before < quietBytes
 		before = allocated
-		if quiet && objects+free > live+tidyBytes {
+		stacks, wide := samples[4].Value.Uint64(), samples[5].Value.Uint64()*stackBytes+tidyBytes
+		if quiet && (objects+free > live+tidyBytes || stacks > wide && stacks != stuck) {
 			debug.FreeOSMemory()
+			metrics.Read(samples[4:5])
+			if stuck = 0; samples[4].Value.Uint64() == stacks {
+				stuck = stacks // no use trying again until it changes
+			}
 		}
 		timer.Reset(tidyPeriod)
 	}

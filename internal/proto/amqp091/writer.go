@@ -41,6 +41,7 @@ func (c *conn) writeLoop(done chan struct{}) {
 		for len(o.items) == 0 {
 			if o.finishing || o.closed || o.quit {
 				o.running, o.quit = false, false
+				o.items, o.frames = nil, nil // empty; an idle connection holds no buffers
 				o.Unlock()
 				return
 			}
