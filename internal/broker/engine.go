@@ -82,7 +82,7 @@ type engine struct {
 
 	gate        gate
 	sessions    registry[*Session]
-	attachments registry[*Attachment]
+	attachments consumers
 	mailboxes   mailboxes
 	deadLetters deadLetters
 	expiry      expiries
@@ -396,12 +396,12 @@ func (e *engine) queueOf(id record.LogID) *meta.Queue {
 func (e *engine) cutConsumers(h *host, q *meta.Queue) {
 	gone := &Error{Code: CodeGone, Object: ObjectQueue, Name: q.Name, Space: q.Namespace, Text: "queue deleted"}
 	h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) {
-		e.attachments.each(func(a *Attachment) {
-			if a.log == q.Log && !a.hidden && !a.ended.Swap(true) {
+		for _, a := range e.attachments.on(q.Log) {
+			if !a.hidden && !a.ended.Swap(true) {
 				a.sink.Detached(a, gone)
 				e.attachments.remove(a)
 			}
-		})
+		}
 	}}})
 }
 

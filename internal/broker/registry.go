@@ -3,7 +3,11 @@ package broker
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"sync"
+
+	"weir/internal/record"
 )
 
 // registry is a set of live objects for listings and broadcasts.
@@ -45,6 +49,47 @@ func (r *registry[T]) len() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return len(r.mu.all)
+}
+
+// consumers are the live attachments, also by the log they are on.
+type consumers struct {
+	registry[*Attachment]
+	index struct {
+		sync.Mutex
+		byLog map[record.LogID]map[*Attachment]struct{}
+	}
+}
+
+func (c *consumers) init() {
+	c.registry.init()
+	c.index.byLog = map[record.LogID]map[*Attachment]struct{}{}
+}
+
+func (c *consumers) add(a *Attachment) {
+	c.registry.add(a)
+	c.index.Lock()
+	defer c.index.Unlock()
+	if c.index.byLog[a.log] == nil {
+		c.index.byLog[a.log] = map[*Attachment]struct{}{}
+	}
+	c.index.byLog[a.log][a] = struct{}{}
+}
+
+func (c *consumers) remove(a *Attachment) {
+	c.registry.remove(a)
+	c.index.Lock()
+	defer c.index.Unlock()
+	delete(c.index.byLog[a.log], a)
+	if len(c.index.byLog[a.log]) == 0 {
+		delete(c.index.byLog, a.log)
+	}
+}
+
+// on returns the attachments of a log.
+func (c *consumers) on(log record.LogID) []*Attachment {
+	c.index.Lock()
+	defer c.index.Unlock()
+	return slices.Collect(maps.Keys(c.index.byLog[log]))
 }
 
 // mailboxes are the private addresses of direct replies.
