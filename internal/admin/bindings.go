@@ -53,9 +53,14 @@ func propertiesKey(b *broker.BindingInfo) string {
 func (c *call) bindingsOf(spaces []string) []broker.BindingInfo {
 	var all []broker.BindingInfo
 	for _, q := range c.options.Broker.Queues(spaces...) {
-		all = append(all, broker.BindingInfo{Namespace: q.Namespace, Destination: q.Name, Key: q.Name})
+		all = append(all, implicit(q.Namespace, q.Name))
 	}
 	return append(all, c.options.Broker.Bindings(spaces...)...)
+}
+
+// implicit is the binding a queue has to the default exchange.
+func implicit(space, queue string) broker.BindingInfo {
+	return broker.BindingInfo{Namespace: space, Destination: queue, Key: queue}
 }
 
 func (c *call) sendBindings(all []broker.BindingInfo) *failure {
@@ -70,9 +75,10 @@ func (c *call) bindings() *failure {
 	return c.sendBindings(c.bindingsOf(spaces))
 }
 
-// only lists those bindings of the path's namespace that keep holds for.
+// only lists those bindings of the path's namespace that keep holds for, less
+// the implicit ones.
 func (c *call) only(keep func(b *broker.BindingInfo) bool) []broker.BindingInfo {
-	return slices.DeleteFunc(c.bindingsOf(c.args[:1]), func(b broker.BindingInfo) bool { return !keep(&b) })
+	return slices.DeleteFunc(c.options.Broker.Bindings(c.args[0]), func(b broker.BindingInfo) bool { return !keep(&b) })
 }
 
 func (c *call) queueBindings() *failure {
@@ -80,13 +86,17 @@ func (c *call) queueBindings() *failure {
 	if f != nil {
 		return f
 	}
-	return c.sendBindings(c.only(func(b *broker.BindingInfo) bool { return !b.ToExchange && b.Destination == q.Name }))
+	bound := c.only(func(b *broker.BindingInfo) bool { return !b.ToExchange && b.Destination == q.Name })
+	return c.sendBindings(append([]broker.BindingInfo{implicit(q.Namespace, q.Name)}, bound...))
 }
 
 func (c *call) sourceBindings() *failure {
 	x, f := c.findExchange()
 	if f != nil {
 		return f
+	}
+	if x.Name == "" {
+		return c.sendBindings(slices.DeleteFunc(c.bindingsOf(c.args[:1]), func(b broker.BindingInfo) bool { return b.Source != "" }))
 	}
 	return c.sendBindings(c.only(func(b *broker.BindingInfo) bool { return b.Source == x.Name }))
 }
@@ -123,6 +133,9 @@ func (c *call) ends() (b broker.BindingSpec, f *failure) {
 }
 
 func (c *call) between(ends *broker.BindingSpec) []broker.BindingInfo {
+	if ends.Source == "" && !ends.ToExchange {
+		return []broker.BindingInfo{implicit(c.args[0], ends.Destination)}
+	}
 	return c.only(func(b *broker.BindingInfo) bool {
 		return b.Source == ends.Source && b.Destination == ends.Destination && b.ToExchange == ends.ToExchange
 	})
