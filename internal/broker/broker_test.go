@@ -424,3 +424,28 @@ func TestFanOutStoresTheBodyOncePerShard(t *testing.T) {
 }
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:5000")
+
+func TestShardsOfAStoreStay(t *testing.T) {
+	fs := vfs.NewMem()
+	for _, shards := range []int{3, 1, 4} {
+		n := start(t, fs, func(o *broker.Options) { o.Shards = shards })
+		s := n.session()
+		for i := range 6 {
+			name := fmt.Sprint("q", i)
+			declare(t, s, broker.QueueSpec{Name: name, Durable: true})
+			p := newPublisher(s)
+			p.send(t, "", name, fmt.Sprint("with ", shards))
+			p.wait()
+		}
+		s.Close()
+		n.stop()
+	}
+	n := start(t, fs)
+	defer n.stop()
+	s := n.session()
+	for i := range 6 {
+		if got := drain(t, s, fmt.Sprint("q", i)); got != "with 3 with 1 with 4 " {
+			t.Fatalf("q%d holds %q", i, got)
+		}
+	}
+}

@@ -166,7 +166,11 @@ func (e *engine) recover() error {
 	if states[controlShard], err = groupState(controlMeta); err != nil {
 		return err
 	}
-	for i := range o.Shards {
+	shards, err := e.shardCount()
+	if err != nil {
+		return err
+	}
+	for i := range shards {
 		id := record.ShardID(i + 1)
 		st, err := e.recoverShard(id)
 		if err != nil {
@@ -192,6 +196,26 @@ func (e *engine) recover() error {
 	return e.openGroups(states, records)
 }
 
+// shardCount is what the store has, or what was asked for if that is more: queues
+// stay on the shard they were placed on.
+func (e *engine) shardCount() (int, error) {
+	names, err := e.options.FS.List(e.options.Dir)
+	if err != nil {
+		return 0, fmt.Errorf("data directory: %w", err)
+	}
+	n := e.options.Shards
+	for _, name := range names {
+		var id int
+		if _, err := fmt.Sscanf(name, shardDirFormat, &id); err == nil {
+			n = max(n, id)
+		}
+	}
+	return n, nil
+}
+
+// shardDirFormat names a shard's directory.
+const shardDirFormat = "shard-%04d"
+
 func (e *engine) openCheckpoint(id record.ShardID, load func(k, v []byte) error) (checkpoint.Meta, error) {
 	dir := path.Join(e.shardDir(id), "checkpoint")
 	if err := e.options.FS.MkdirAll(dir); err != nil {
@@ -206,7 +230,7 @@ func (e *engine) openCheckpoint(id record.ShardID, load func(k, v []byte) error)
 }
 
 func (e *engine) shardDir(id record.ShardID) string {
-	return path.Join(e.options.Dir, fmt.Sprintf("shard-%04d", id))
+	return path.Join(e.options.Dir, fmt.Sprintf(shardDirFormat, id))
 }
 
 func groupState(m checkpoint.Meta) (replica.State, error) {
