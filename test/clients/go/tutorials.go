@@ -58,13 +58,15 @@ func workQueues(ch *amqp.Channel) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers(4) {
-		if err := ch.Publish("", queue, false, false, amqp.Publishing{Body: []byte(n), DeliveryMode: amqp.Persistent}); err != nil {
-			return err
-		}
-	}
-	if err := expectReady(ch, queue, 4); err != nil {
+	if err := ch.Confirm(false); err != nil {
 		return err
+	}
+	for _, n := range numbers(4) {
+		d, err := ch.PublishWithDeferredConfirm("", queue, false, false,
+			amqp.Publishing{Body: []byte(n), DeliveryMode: amqp.Persistent})
+		if err != nil || !d.Wait() {
+			return fmt.Errorf("message %s is not confirmed: %w", n, err)
+		}
 	}
 	return worker(queue, func(one <-chan amqp.Delivery) error {
 		return worker(queue, func(two <-chan amqp.Delivery) error { return shareWork(ch, queue, one, two) })
