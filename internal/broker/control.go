@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/replica"
+	"weir/internal/vfs"
 )
 
 // controlShard is the shard of the control state.
@@ -199,7 +202,7 @@ func (c *control) lead() {
 const saveBytes = 4 << 20
 
 func (c *control) maybeSave() {
-	crowded := c.group.Applied() > c.saved && c.engine.walCrowded()
+	crowded := c.group.Applied() > c.saved && (c.engine.walCrowded() || !c.engine.wal.Roomy())
 	if !c.saving && (c.sinceSave >= saveBytes || crowded) {
 		c.save(func() {})
 	}
@@ -237,6 +240,10 @@ func (c *control) save(then func()) {
 		c.call(func() {
 			c.saving = false
 			if err != nil {
+				if !errors.Is(err, vfs.ErrFull) {
+					c.engine.fail(fmt.Errorf("control state: checkpoint: %w", err))
+				}
+				c.saved = 0 // due again when there is room
 				c.mu.Lock()
 				for _, p := range puts {
 					c.state.Redo(p.key)

@@ -81,6 +81,7 @@ type engine struct {
 	failed       sync.Once
 
 	gate        gate
+	ballast     ballast
 	sessions    registry[*Session]
 	attachments consumers
 	mailboxes   mailboxes
@@ -106,6 +107,7 @@ func Open(o Options) (*Broker, error) {
 	e.sessions.init()
 	e.attachments.init()
 	e.gate.init()
+	e.ballast.init(o.FS, o.Dir)
 	var key [32]byte
 	rand.Read(key[:]) // never fails
 	e.verifier = auth.NewVerifier(key, passwordsRemembered, passwordMemory.Milliseconds(), passwordsAtOnce)

@@ -19,6 +19,9 @@ const (
 	flushBytes = 128 << 20
 	// flushRetry is the wait after a flush that found the disk full.
 	flushRetry = time.Second
+	// relievePeriod is the least time between checkpoints made only because the
+	// disk is nearly full, in milliseconds.
+	relievePeriod = 100
 )
 
 // maybeFlush begins a flush when enough was applied since the last one, the tail
@@ -32,9 +35,12 @@ func (h *host) maybeFlush() {
 	case h.sinceFlush >= flushBytes:
 	case h.machine.TailBytes() >= budget && h.sinceFlush >= budget/8:
 	case h.log.Applied() > h.flushed && (h.engine.walCrowded() || h.shelf.DoomedBytes() >= flushBytes):
+	case h.log.Applied() > h.flushed && !h.engine.wal.Roomy() && h.machine.Now() >= h.relieveAt:
+		// What was consumed since the last checkpoint may free log files.
 	default:
 		return
 	}
+	h.relieveAt = h.machine.Now() + relievePeriod
 	h.flush(nil)
 }
 
@@ -139,11 +145,17 @@ func (e *engine) writeCheckpoint(id record.ShardID, state replica.State, changes
 		Shard: id, Incarnation: incarnation, Index: state.Index, Term: state.Term, Vote: state.HardVote,
 		ConfState: state.Encode(),
 	}
-	if err := c.Write(meta, changes); err != nil {
+	err := c.Write(meta, changes)
+	if errors.Is(err, vfs.ErrFull) {
+		if err = e.ballast.drop(); err == nil {
+			err = c.Write(meta, changes)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	e.wal.Release(id, state.Index)
-	_, err := c.Compact()
+	_, err = c.Compact()
 	if errors.Is(err, vfs.ErrFull) {
 		return nil // the deltas stand; a later call compacts them
 	}

@@ -1,11 +1,14 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"weir/internal/clock"
 	"weir/internal/shard"
+	"weir/internal/vfs"
 )
 
 const (
@@ -76,9 +79,10 @@ func (g *gate) loop(e *engine) {
 		e.relieve()
 		if e.wal.Roomy() {
 			for _, id := range e.durable {
-				e.hosts[id].retryStalled()
+				e.hosts[id].resume()
 			}
 			e.control.retryStalled()
+			e.takeBallast()
 		}
 		g.timer.Reset(gatePeriod)
 	}
@@ -86,12 +90,19 @@ func (g *gate) loop(e *engine) {
 
 // relieve makes every shard that holds log files back make a checkpoint.
 func (e *engine) relieve() {
-	if !e.walCrowded() {
+	if !e.walCrowded() && e.wal.Roomy() {
 		return
 	}
 	e.control.poke()
 	for _, id := range e.durable {
 		e.hosts[id].poke()
+	}
+}
+
+// takeBallast keeps room for later needs; with none it is tried again.
+func (e *engine) takeBallast() {
+	if err := e.ballast.take(); err != nil && !errors.Is(err, vfs.ErrFull) {
+		e.fail(fmt.Errorf("ballast: %w", err))
 	}
 }
 
@@ -132,10 +143,14 @@ func (e *engine) pressure() string {
 	return ""
 }
 
-// retryStalled writes again what found no room in the write-ahead log.
-func (h *host) retryStalled() {
-	if h.group.Stalled() {
+// resume writes again what found no room in the write-ahead log, and proposes
+// what was not even tried.
+func (h *host) resume() {
+	switch {
+	case h.group.Stalled():
 		h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) { h.group.Retry() }}})
+	case h.waiting.Load() > 0:
+		h.poke()
 	}
 }
 

@@ -89,6 +89,7 @@ type host struct {
 	shelf      *store.Shelf
 	sinceFlush int64        // bytes applied
 	flushed    record.Index // of the last checkpoint begun
+	relieveAt  int64        // unix ms; not before, for want of room
 	flushing   bool
 	rewriting  bool
 
@@ -261,7 +262,7 @@ func (h *host) settle(a *Attachment, o *op) {
 
 // due says whether there is something to propose now.
 func (h *host) due() bool {
-	if len(h.blocks) > 0 && h.retry {
+	if len(h.blocks) > 0 && h.retry && h.roomy() {
 		return true
 	}
 	n := h.machine.Pending()
@@ -271,6 +272,10 @@ func (h *host) due() bool {
 	return h.group == nil || n >= settleBytesMax || h.machine.Urgent() ||
 		h.settleAt != 0 && h.machine.Now() >= h.settleAt
 }
+
+// roomy says whether messages may be proposed. Where the disk is nearly full they
+// may not: what is left of the log is for settles, which make room.
+func (h *host) roomy() bool { return h.group == nil || h.engine.wal.Roomy() }
 
 // propose makes entries of what waits, unless an earlier one is still on its way
 // to the disk: what arrives meanwhile goes together.
@@ -289,8 +294,9 @@ func (h *host) propose() {
 // left.
 func (h *host) proposeEntry() bool {
 	size := 64 + h.machine.Pending()
+	roomy := h.roomy()
 	for _, b := range h.blocks {
-		if size += len(b.data); size > entryBytesMax {
+		if size += len(b.data); size > entryBytesMax || !roomy {
 			break
 		}
 	}
@@ -298,7 +304,10 @@ func (h *host) proposeEntry() bool {
 	empty := len(entry)
 	entry = h.machine.TakeCommands(entry)
 	h.settleAt = 0
-	entry, taken := h.takeBlocks(entry)
+	var taken []*block
+	if roomy {
+		entry, taken = h.takeBlocks(entry)
+	}
 	if len(entry) == empty {
 		for _, b := range taken {
 			h.finished(b)

@@ -43,24 +43,27 @@ func fullDisk(o *options, dir string, _ *rand.Rand) error {
 	if err := p.terminate(); err != nil {
 		return fmt.Errorf("end: %w", err)
 	}
-	fmt.Printf("full: held after %d messages, all %d confirmed and received once there was room\n", f.held, f.sent)
+	fmt.Printf("full: held after %d messages, all %d confirmed and received once there was room\n", f.held, fillerMessages)
 	return nil
 }
 
 // filler fills a queue and empties it.
 type filler struct {
-	url        string
-	held, sent int
+	url  string
+	held int // messages confirmed before the disk was full
 }
 
-const fillerSize = 60_000
+const (
+	fillerSize     = 60_000
+	fillerMessages = 3 * fullBytes / fillerSize
+)
 
 func (f *filler) run() error {
+	// Never closed here: a publish held up holds the connection's lock.
 	c, err := amqp.Dial(f.url)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
 	ch, err := c.Channel()
 	if err != nil {
 		return err
@@ -72,43 +75,47 @@ func (f *filler) run() error {
 		return err
 	}
 	confirms := ch.NotifyPublish(make(chan amqp.Confirmation, 1<<16))
-	window := 0
-	confirmed := 0
-	for window < 200 { // beyond the disk's size, with a window that is never filled otherwise
-		m := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body("filler", f.sent, fillerSize)}
-		if err := ch.Publish("", "full", false, false, m); err != nil {
-			return err
-		}
-		f.sent++
-		window++
-		wait := time.Duration(0)
-		if window >= 100 {
-			wait = 100 * time.Millisecond
-		}
-		n, err := collect(confirms, window, wait)
+	sent := make(chan error, 1)
+	go func() { sent <- f.publish(ch) }()
+	for { // until no confirm comes although the window is open
+		n, err := collect(confirms, 1, 2*time.Second)
 		if err != nil {
 			return err
 		}
-		window -= n
-		confirmed += n
-		if f.sent*fillerSize > 4*fullBytes {
+		f.held += n
+		if n == 0 {
+			break
+		}
+		if f.held == fillerMessages {
 			return errors.New("the disk never ran full")
 		}
 	}
-	f.held = confirmed
 	drained := make(chan error, 1)
 	go func() { drained <- f.drain() }()
-	for deadline := time.Now().Add(60 * time.Second); window > 0; {
-		n, err := collect(confirms, window, time.Second)
-		if err != nil {
+	n, err := collect(confirms, fillerMessages-f.held, time.Minute)
+	if err == nil && n < fillerMessages-f.held {
+		err = fmt.Errorf("%d of %d confirms after the queue was emptied", f.held+n, fillerMessages)
+	}
+	if err != nil {
+		select {
+		case drain := <-drained:
+			return errors.Join(err, drain)
+		default:
 			return err
 		}
-		window -= n
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d publishes still held after the queue was emptied", window)
+	}
+	return errors.Join(<-sent, <-drained)
+}
+
+// publish sends everything; it is held up in the socket while the disk is full.
+func (f *filler) publish(ch *amqp.Channel) error {
+	for i := range fillerMessages {
+		m := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body("filler", i, fillerSize)}
+		if err := ch.Publish("", "full", false, false, m); err != nil {
+			return err
 		}
 	}
-	return <-drained
+	return nil
 }
 
 // drain receives and acknowledges everything that was sent, in order.
@@ -129,7 +136,7 @@ func (f *filler) drain() error {
 	if err != nil {
 		return err
 	}
-	for i := range f.sent {
+	for i := range fillerMessages {
 		select {
 		case d := <-deliveries:
 			if _, sequence, err := parse(d.Body); err != nil || sequence != i {
@@ -139,15 +146,14 @@ func (f *filler) drain() error {
 				return err
 			}
 		case <-time.After(20 * time.Second):
-			return fmt.Errorf("%w: %d of %d", errStalled, i, f.sent)
+			return fmt.Errorf("%w: %d of %d", errStalled, i, fillerMessages)
 		}
 	}
 	return nil
 }
 
-// collect takes up to n confirms, waiting so long for the first.
+// collect takes n confirms, or fewer where the next does not come in so long.
 func collect(confirms chan amqp.Confirmation, n int, wait time.Duration) (int, error) {
-	timeout := time.After(wait)
 	for i := range n {
 		select {
 		case c, ok := <-confirms:
@@ -157,8 +163,7 @@ func collect(confirms chan amqp.Confirmation, n int, wait time.Duration) (int, e
 			if !c.Ack {
 				return i, fmt.Errorf("publish %d refused on a full disk", c.DeliveryTag)
 			}
-			timeout = time.After(0)
-		case <-timeout:
+		case <-time.After(wait):
 			return i, nil
 		}
 	}
