@@ -80,7 +80,7 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version})
-	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version})
+	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -144,6 +144,15 @@ func (s *Server) url(d *listen.Door) string {
 		user = ""
 	}
 	return fmt.Sprintf("%s://%s%s", d.Name(), user, net.JoinHostPort(host, port))
+}
+
+// openDoors tells the admin API which doors are open.
+func (s *Server) openDoors() []admin.Door {
+	doors := make([]admin.Door, 0, len(s.doors))
+	for _, d := range s.doors {
+		doors = append(doors, admin.Door{Name: d.Name(), Addr: d.Addr(), TLS: d.TLS()})
+	}
+	return doors
 }
 
 // Addr returns where the named door listens, or nil.

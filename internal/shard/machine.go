@@ -118,6 +118,7 @@ func (m *Machine) Counts(id record.LogID) (Counts, bool) {
 		return Counts{}, false
 	}
 	c := Counts{Counts: l.cursor.Counts(), Stats: l.stats, Next: l.next}
+	c.Ready += uint64(l.releasing) // as good as given back
 	if l.config.SingleActive {
 		c.Active, _ = l.cursor.Active()
 	}
