@@ -88,6 +88,32 @@ scenario('recovery-automatic', () => Broker.run(async (broker) => {
   assert.deepEqual([got[0], got.at(-1)], ['before', 'after']);
 }));
 
+// The client writes per channel in turn, so acks of channel 1 may follow connection.close of channel 0; the broker's
+// close-ok must come through all the same.
+scenario('close-overtakes-acks', () => connected(async (publisher) => {
+  const count = 3000;
+  const queue = unique('closing');
+  await publisher.assertQueue(queue, { durable: false });
+  for (let round = 0; round < 20; round++) {
+    for (let n = 1; n <= count; n++) publisher.sendToQueue(queue, Buffer.from(String(n)));
+    await publisher.waitForConfirms();
+    const connection = await connect();
+    const channel = await open(connection);
+    await channel.prefetch(200);
+    let got = 0;
+    const all = new Promise((resolve) => {
+      channel.consume(queue, (m) => {
+        if (++got % 10 === 0) channel.ack(m, true);
+        if (m.content.toString() === String(count)) resolve();
+      });
+    });
+    await within(all, WAIT, 'the messages');
+    await within(connection.close(), WAIT / 4, `connection.close in round ${round}`);
+    await publisher.purgeQueue(queue);
+  }
+  await publisher.deleteQueue(queue);
+}, { confirms: true }));
+
 /** Publishes numbered messages, at most 1000 unconfirmed, until the connection goes. */
 async function stream(url, queue, mark, reached) {
   const connection = await connect('', url);
