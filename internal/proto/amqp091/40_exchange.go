@@ -5,7 +5,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
-	"weir/internal/route"
+	"weir/internal/proto/amqp091/native"
 )
 
 func (ch *channel) exchangeMethod(id codec.ID, arguments []byte) *exception {
@@ -65,15 +65,17 @@ func (ch *channel) exchangeDeclare(arguments []byte) *exception {
 	name := stripLines(m.Exchange)
 	spec := broker.ExchangeSpec{Name: name, Passive: m.Passive, Kind: m.Type, Durable: m.Durable,
 		AutoDelete: m.AutoDelete, Internal: m.Internal}
-	if !m.Passive && !knownExchange(m.Type) {
-		return raise(codePreconditionFailed, "unknown exchange type '%s'", m.Type)
+	if !m.Passive {
+		if e := native.CheckExchangeType(m.Type); e != nil {
+			return raiseNative(e)
+		}
 	}
 	if name == "" {
 		return onDefaultExchange()
 	}
 	if !m.Passive {
-		if e := ch.exchangeArguments(&spec, m.Arguments); e != nil {
-			return e
+		if e := native.ReadExchange(&spec, ch.conn.vhost, m.Arguments); e != nil {
+			return raiseNative(e)
 		}
 		if strings.HasPrefix(name, "amq.") {
 			// Reserved names may be declared where they exist, as what they are.
@@ -100,7 +102,7 @@ func (ch *channel) exchangeDelete(arguments []byte) *exception {
 		return onDefaultExchange()
 	}
 	if strings.HasPrefix(name, "amq.") {
-		return raise(codeAccessRefused, "deletion of system %s not allowed", resource("exchange", name, ch.conn.vhost))
+		return raise(codeAccessRefused, "deletion of system %s not allowed", native.Resource("exchange", name, ch.conn.vhost))
 	}
 	err := ch.conn.session.DeleteExchange(name, broker.DeleteOptions{IfUnused: m.IfUnused})
 	if err != nil && err.Code != broker.CodeNotFound { // deleting what is not there succeeds
@@ -121,9 +123,9 @@ func (ch *channel) bind(remove bool, kind, destination, source, key string, argu
 	}
 	spec := broker.BindingSpec{Source: source, Destination: destination, ToExchange: kind == "exchange", Key: key,
 		Arguments: arguments.Map()}
-	match, e := matchMode(arguments)
+	match, e := native.ReadMatch(arguments)
 	if e != nil {
-		return e
+		return raiseNative(e)
 	}
 	spec.Match = match
 	var err *broker.Error
@@ -138,28 +140,4 @@ func (ch *channel) bind(remove bool, kind, destination, source, key string, argu
 		err = ch.conn.session.Bind(spec)
 	}
 	return ch.exception(err)
-}
-
-// matchMode reads x-match.
-func matchMode(arguments codec.Table) (route.MatchMode, *exception) {
-	v, ok := arguments.Lookup("x-match")
-	if !ok {
-		return route.MatchAll, nil
-	}
-	if v.Kind != 'S' {
-		return 0, raise(codePreconditionFailed, "Invalid x-match field type %s (value %v); expected longstr",
-			v.TypeName(), term(v))
-	}
-	switch string(v.Bytes) {
-	case "all":
-		return route.MatchAll, nil
-	case "any":
-		return route.MatchAny, nil
-	case "all-with-x":
-		return route.MatchAllWithX, nil
-	case "any-with-x":
-		return route.MatchAnyWithX, nil
-	}
-	return 0, raise(codePreconditionFailed,
-		"Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", v.Bytes)
 }

@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
 func (ch *channel) queueMethod(id codec.ID, arguments []byte) *exception {
@@ -60,8 +61,8 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		if name == "" {
 			spec.Name = generated("amq.gen")
 		}
-		if e := ch.queueArguments(&spec, m.Arguments, name == ""); e != nil {
-			return e
+		if e := native.ReadQueue(&spec, ch.conn.vhost, m.Arguments, name == ""); e != nil {
+			return raiseNative(e)
 		}
 	}
 	ch.conn.waitForPublishes()

@@ -5,6 +5,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
 // creditUnlimited stands for no prefetch: more than any queue will ever deliver.
@@ -32,7 +33,7 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	if k := ch.consumers[m.ConsumerTag]; k != nil && !k.ended.Load() {
 		return raise(codeNotAllowed, "attempt to reuse consumer tag '%s'", m.ConsumerTag)
 	}
-	if m.Queue == replyQueue {
+	if m.Queue == native.ReplyQueue {
 		return ch.replyConsume(&m)
 	}
 	queue, e := ch.queueName(m.Queue)
@@ -41,8 +42,8 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	}
 	options := broker.AttachOptions{Queue: queue, Tag: m.ConsumerTag, Exclusive: m.Exclusive, AutoSettle: m.NoAck,
 		Arguments: m.Arguments.Map()}
-	if e := ch.consumeArguments(&options, m.Arguments); e != nil {
-		return e
+	if e := native.ReadConsumer(&options, ch.conn.vhost, m.Arguments); e != nil {
+		return raiseNative(e)
 	}
 	if options.Tag == "" {
 		options.Tag = generated("amq.ctag")

@@ -1,11 +1,9 @@
 package amqp091
 
 import (
-	"crypto/sha256"
-	"strings"
-
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
 )
 
@@ -18,7 +16,7 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 	if e := ch.checkSize(uint64(len(body))); e != nil {
 		return e
 	}
-	p := &ch.headers.properties
+	p := &ch.headers.Properties
 	if err := codec.DecodeProperties(sized[8:], p); err != nil {
 		return raise(codeFrameError, "cannot decode properties: %v", err)
 	}
@@ -27,13 +25,17 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 		Priority: p.Priority, TTL: -1, Message: &ch.headers}
 	rewritten := false
 	if p.Flags&(codec.FlagHeaders|codec.FlagReplyTo|codec.FlagExpiration|codec.FlagMessageID|codec.FlagUserID) != 0 {
-		var e *exception
-		if rewritten, e = ch.properties(o, p); e != nil {
-			return e
+		replyTo := ""
+		if ch.reply != nil {
+			replyTo = ch.reply.name
+		}
+		var e *native.Error
+		if rewritten, e = native.Describe(o, p, &c.principal, replyTo); e != nil {
+			return raiseNative(e)
 		}
 	}
 	if rewritten {
-		ch.scratch = rewrite(ch.scratch[:0], len(body), 0, p)
+		ch.scratch = native.AppendSized(ch.scratch[:0], len(body), 0, p)
 		sized = ch.scratch
 	}
 	o.Native = [3][]byte{address, sized, body}
@@ -55,132 +57,6 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 		c.flush()
 	}
 	return nil
-}
-
-// properties reads what the engine has to know and reports whether it changed p.
-func (ch *channel) properties(o *broker.Outgoing, p *codec.Properties) (changed bool, e *exception) {
-	c := ch.conn
-	if p.Has(codec.FlagUserID) && string(p.UserID) != c.principal.User && !impersonates(&c.principal) {
-		return false, raise(codePreconditionFailed, "user_id property set to '%s' but authenticated user was '%s'",
-			p.UserID, c.principal.User)
-	}
-	if p.Has(codec.FlagExpiration) {
-		if o.TTL, e = expiration(p.Expiration); e != nil {
-			return false, e
-		}
-	}
-	if p.Has(codec.FlagMessageID) {
-		o.Dedup = dedupID(p.MessageID)
-	}
-	if p.Has(codec.FlagReplyTo) && string(p.ReplyTo) == replyQueue {
-		if ch.reply == nil {
-			return false, raise(codePreconditionFailed, "fast reply consumer does not exist")
-		}
-		p.ReplyTo, changed = []byte(ch.reply.name), true
-	}
-	if len(p.Headers) > 0 {
-		stripped, e := routingHeaders(o, p)
-		return changed || stripped, e
-	}
-	return changed, nil
-}
-
-// routingHeaders reads the headers that say where and when the message goes.
-// BCC is one that the consumer does not get to see.
-func routingHeaders(o *broker.Outgoing, p *codec.Properties) (stripped bool, e *exception) {
-	for rest := p.Headers; ; {
-		name, v, next, ok := rest.Next()
-		if !ok {
-			break
-		}
-		rest = next
-		switch string(name) {
-		case "CC", "BCC":
-			keys, ok := v.Array()
-			if !ok {
-				return false, raise(codePreconditionFailed,
-					"invalid message: {unacceptable_type_in_header,\"%s\",%s}", name, v.TypeName())
-			}
-			o.ExtraKeys = appendTexts(o.ExtraKeys, keys)
-			stripped = stripped || string(name) == "BCC"
-		case "x-delay":
-			if n, ok := v.Int(); ok && n > 0 {
-				o.Delay = min(n, expiryMillisMax)
-			}
-		case "x-deduplication-header":
-			if id, ok := v.Text(); ok {
-				o.Dedup = dedupID(id)
-			}
-		}
-	}
-	if stripped {
-		p.Headers = without(p.Headers, "BCC")
-	}
-	return stripped, nil
-}
-
-// appendTexts appends the strings of an array.
-func appendTexts(dst []string, a codec.Array) []string {
-	for {
-		v, rest, ok := a.Next()
-		if !ok {
-			return dst
-		}
-		if v.Kind == 'S' {
-			dst = append(dst, string(v.Bytes))
-		}
-		a = rest
-	}
-}
-
-func impersonates(p *broker.Principal) bool {
-	for _, tag := range p.Tags {
-		if tag == "impersonator" {
-			return true
-		}
-	}
-	return false
-}
-
-// dedupID is stored, so it may not depend on the process: half a SHA-256.
-func dedupID(id []byte) (d record.DedupID) {
-	if len(id) == 0 {
-		return d
-	}
-	sum := sha256.Sum256(id)
-	copy(d[:], sum[:])
-	return d
-}
-
-// expiration reads the property's milliseconds as RabbitMQ does.
-func expiration(text []byte) (int64, *exception) {
-	bad := func(why string) *exception {
-		return raise(codePreconditionFailed, "invalid expiration '%s': %s", text, why)
-	}
-	digits := text
-	negative := len(digits) > 0 && digits[0] == '-'
-	if len(digits) > 0 && (digits[0] == '-' || digits[0] == '+') {
-		digits = digits[1:]
-	}
-	var n int64
-	used := 0
-	for used < len(digits) && digits[used] >= '0' && digits[used] <= '9' {
-		if n = n*10 + int64(digits[used]-'0'); n > expiryMillisMax {
-			n = expiryMillisMax + 1
-		}
-		used++
-	}
-	switch {
-	case used == 0:
-		return 0, bad("no_integer")
-	case used < len(digits):
-		return 0, bad("{leftover_string,\"" + string(digits[used:]) + "\"}")
-	case negative && n > 0:
-		return 0, bad("{value_negative," + string(text) + "}")
-	case n > expiryMillisMax:
-		return 0, bad("{value_too_large," + strings.TrimPrefix(string(text), "+") + "}")
-	}
-	return n, nil
 }
 
 // basicReturn gives an unroutable message back.

@@ -98,7 +98,7 @@ func BenchmarkPublish(b *testing.B) {
 func BenchmarkDeliver(b *testing.B) {
 	p := codec.Properties{Flags: codec.FlagContentType | codec.FlagDeliveryMode, ContentType: []byte("text/plain"), DeliveryMode: 2}
 	rec := record.Append(nil, &record.Envelope{Dialect: record.DialectAMQP091, Timestamp: 1, Body: 100},
-		native("amq.direct", "orders.eu", &p, make([]byte, 100)))
+		stored("amq.direct", "orders.eu", &p, make([]byte, 100)))
 	e := encoder{buf: make([]byte, 0, 128<<10), frameMax: frameBytesMaxDefault}
 	it := item{kind: itemDelivery, channel: 1, tag: 1, consumer: "amq.ctag-0123456789", data: rec}
 	b.ReportAllocs()

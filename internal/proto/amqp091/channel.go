@@ -3,6 +3,7 @@ package amqp091
 import (
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
 // channel is one channel of a connection.
@@ -17,7 +18,7 @@ type channel struct {
 	publisher *broker.Publisher
 	content   content // of a publish under way
 	outgoing  broker.Outgoing
-	headers   headers
+	headers   native.Headers
 	scratch   []byte // rewritten properties
 
 	prefetch  uint16 // of consumers to come; 0 is unlimited

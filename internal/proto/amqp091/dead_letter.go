@@ -5,6 +5,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
 const reasonRejected = "rejected"
@@ -31,40 +32,39 @@ var reasons = map[broker.DeadReason]string{broker.DeadRejected: reasonRejected, 
 // count for nothing.
 //
 // Keys of a BCC header are not known any more: they were never stored.
-func DeadLetter(native []byte, d broker.DeadLetterContext) (broker.DeadLettered, error) {
+func DeadLetter(stored []byte, d broker.DeadLetterContext) (broker.DeadLettered, error) {
 	var out broker.DeadLettered
-	m, err := openNative(native)
+	m, err := native.Open(stored)
 	if err != nil {
 		return out, err
 	}
 	var p codec.Properties
-	if err := m.properties(&p); err != nil {
+	if err := m.Properties(&p); err != nil {
 		return out, err
 	}
-	keys := []string{string(m.key)}
-	if v, ok := p.Headers.Lookup("CC"); ok && m.marks&markKeys == 0 {
+	keys := []string{string(m.Key)}
+	if v, ok := p.Headers.Lookup("CC"); ok && m.Marks&native.MarkKeys == 0 {
 		if array, ok := v.Array(); ok {
-			keys = appendTexts(keys, array)
+			keys = native.AppendTexts(keys, array)
 		}
 	}
 	p.Headers = recordDeath(&m, &p, keys, &d)
 	p.Flags = p.Flags&^codec.FlagExpiration | codec.FlagHeaders
-	marks := m.marks | markDeath
+	marks := m.Marks | native.MarkDeath
 	if d.Key != nil {
-		keys, marks = []string{*d.Key}, marks|markKeys
+		keys, marks = []string{*d.Key}, marks|native.MarkKeys
 	}
 	out.Keys = keys
-	address := codec.AppendShort(codec.AppendShort(nil, d.Exchange), keys[0])
-	out.Native = [3][]byte{address, rewrite(nil, len(m.body), marks, &p), m.body}
-	out.Message = &headers{p}
+	out.Native = native.Parts(d.Exchange, keys[0], marks, &p, m.Body)
+	out.Message = &native.Headers{Properties: p}
 	deaths := p.Headers
 	out.Cycled = func(queue string) bool { return cycled(deaths, queue) }
 	return out, nil
 }
 
 // recordDeath returns the header table with the death in it.
-func recordDeath(m *message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) codec.Table {
-	dead := m.marks&markDeath != 0
+func recordDeath(m *native.Message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) codec.Table {
+	dead := m.Marks&native.MarkDeath != 0
 	h := map[string][]byte{} // encoded fields by name: the first of a name counts
 	for rest := p.Headers; ; {
 		name, _, next, ok := rest.Next()
@@ -81,7 +81,7 @@ func recordDeath(m *message, p *codec.Properties, keys []string, d *broker.DeadL
 		v, _ := p.Headers.Lookup(headerDeath)
 		deaths, _ = v.Array()
 	}
-	exchange := string(m.exchange)
+	exchange := string(m.Exchange)
 	h[headerDeath] = appendArrayField(nil, headerDeath, countDeath(deaths, m, p, keys, d))
 	for name, value := range map[string]string{"exchange": exchange, "queue": d.Queue, "reason": reasons[d.Why]} {
 		if h[headerFirstDeath+name] == nil {
@@ -106,7 +106,7 @@ func appendArrayField(dst []byte, name string, a codec.Array) []byte {
 }
 
 // countDeath returns the x-death array with the death in front.
-func countDeath(deaths codec.Array, m *message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) codec.Array {
+func countDeath(deaths codec.Array, m *native.Message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) codec.Array {
 	count := int64(1)
 	var front, others []byte
 	for rest := deaths; ; {
@@ -149,7 +149,7 @@ func recount(entry codec.Table, count int64) []byte {
 }
 
 // newDeath is a first entry, its fields in RabbitMQ's order.
-func newDeath(m *message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) []byte {
+func newDeath(m *native.Message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) []byte {
 	var out []byte
 	if p.Has(codec.FlagExpiration) {
 		out = codec.AppendField(out, "original-expiration", string(p.Expiration))
@@ -158,7 +158,7 @@ func newDeath(m *message, p *codec.Properties, keys []string, d *broker.DeadLett
 	out = codec.AppendField(out, "reason", reasons[d.Why])
 	out = codec.AppendField(out, "queue", d.Queue)
 	out = codec.AppendField(out, "time", codec.Timestamp(d.UnixMillis/1000))
-	out = codec.AppendField(out, "exchange", string(m.exchange))
+	out = codec.AppendField(out, "exchange", string(m.Exchange))
 	list := make([]any, len(keys))
 	for i, k := range keys {
 		list[i] = k

@@ -3,11 +3,12 @@
 //
 // It keeps no message and decides no routing, ordering or durability. What it
 // owns is what only this dialect has: channels, delivery tags, consumer tags,
-// confirms, reply codes and the native form of a message.
+// confirms, reply codes and deaths. What arguments mean and how a message is
+// stored is shared with the HTTP door (package native).
 //
 // Invariants:
 //   - Native bytes of a message are the exchange and routing key, size and
-//     properties, and body as the publisher sent them (message.go has the table).
+//     properties, and body as the publisher sent them (package native has the table).
 //   - Per channel, delivery tags go out in ascending order, basic.return goes
 //     out before the confirm of its message, and consume-ok before deliveries.
 //   - Nothing is allocated from a length field; what waits for a client that

@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
 // Reply codes. Those of the 300s and 403 to 406 close a channel, the others a
@@ -68,14 +69,17 @@ func (e *exception) caused(by codec.ID) *exception {
 	return e
 }
 
-// resource is how RabbitMQ names a thing in its texts.
-func resource(kind, name, space string) string {
-	return fmt.Sprintf("%s '%s' in vhost '%s'", kind, name, space)
+// raiseNative phrases what a declaration or message was refused for.
+func raiseNative(e *native.Error) *exception {
+	if e.NotImplemented {
+		return raise(codeNotImplemented, "%s", e.Text)
+	}
+	return raise(codePreconditionFailed, "%s", e.Text)
 }
 
 // exception maps every code of the waist onto a reply code and RabbitMQ's words.
 func (c *conn) exception(e *broker.Error) *exception {
-	what := resource(e.Object.String(), e.Name, c.vhost)
+	what := native.Resource(e.Object.String(), e.Name, c.vhost)
 	switch e.Code {
 	case broker.CodeNotFound:
 		if e.Object == broker.ObjectNamespace {
@@ -98,7 +102,7 @@ func (c *conn) exception(e *broker.Error) *exception {
 				e.Field, what, quoteValue(e.Received), quoteValue(e.Current))
 		}
 		if e.Object == broker.ObjectConsumer {
-			return raise(codeAccessRefused, "%s in exclusive use", resource("queue", e.Name, c.vhost))
+			return raise(codeAccessRefused, "%s in exclusive use", native.Resource("queue", e.Name, c.vhost))
 		}
 		return raise(codeResourceLocked, "cannot obtain exclusive access to locked %s. It could be originally "+
 			"declared on another connection or the exclusive property value does not match that of the original "+

@@ -5,16 +5,14 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
-// Direct replies. A requester consumes from replyQueue and publishes requests
+// Direct replies. A requester consumes from ReplyQueue and publishes requests
 // with that as reply-to; the broker puts the requester's private address there.
 // The responder publishes its answer to the default exchange with the address
 // as routing key. No queue is touched and nothing is stored.
-const (
-	replyQueue  = "amq.rabbitmq.reply-to"
-	replyPrefix = replyQueue + "."
-)
+const replyPrefix = native.ReplyQueue + "."
 
 // Replies that wait for a requester that does not read are dropped beyond this:
 // direct replies are at most once.
@@ -29,14 +27,14 @@ type replyConsumer struct {
 	closed bool // guarded by the outbox mutex
 }
 
-func isReplyName(name string) bool    { return name == replyQueue || isReplyAddress(name) }
+func isReplyName(name string) bool    { return name == native.ReplyQueue || isReplyAddress(name) }
 func isReplyAddress(name string) bool { return strings.HasPrefix(name, replyPrefix) }
 
 func isReplyAddressBytes(key []byte) bool {
 	return len(key) > len(replyPrefix) && string(key[:len(replyPrefix)]) == replyPrefix
 }
 
-// replyConsume handles basic.consume of replyQueue.
+// replyConsume handles basic.consume of native.ReplyQueue.
 func (ch *channel) replyConsume(m *codec.BasicConsume) *exception {
 	if !m.NoAck {
 		return raise(codePreconditionFailed, "reply consumer cannot acknowledge")
@@ -90,8 +88,8 @@ func (ch *channel) sendReply(o *broker.Outgoing) bool {
 // replyDeclare answers queue.declare of a requester's address, by which a
 // responder asks whether anybody still waits for its answer.
 func (ch *channel) replyDeclare(name string, noWait bool) *exception {
-	if name != replyQueue && !ch.conn.session.HasMailbox(name[len(replyPrefix):]) {
-		return raise(codeNotFound, "no %s", resource("queue", name, ch.conn.vhost))
+	if name != native.ReplyQueue && !ch.conn.session.HasMailbox(name[len(replyPrefix):]) {
+		return raise(codeNotFound, "no %s", native.Resource("queue", name, ch.conn.vhost))
 	}
 	ch.lastQueue = name
 	ch.answer(noWait, &codec.QueueDeclareOk{Queue: name, ConsumerCount: 1})

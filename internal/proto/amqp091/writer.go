@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/wire"
 )
 
@@ -146,27 +147,27 @@ func (e *encoder) confirm(it *item) {
 
 // delivery encodes basic.deliver or basic.get-ok with its content.
 func (e *encoder) delivery(it *item) {
-	m, err := openRecord(it.data)
+	m, err := native.OpenRecord(it.data)
 	if err != nil {
-		m = message{address: []byte{0, 0}, sized: make([]byte, sizedBytesMin)}
+		m = native.Message{Address: []byte{0, 0}, Sized: make([]byte, native.SizedBytesMin)}
 	}
 	if it.kind == itemGet {
-		e.buf = appendGetOK(e.buf, it, m.address)
+		e.buf = appendGetOK(e.buf, it, m.Address)
 	} else {
-		e.buf = codec.AppendDeliver(e.buf, it.channel, it.consumer, it.tag, it.redelivered, m.address)
+		e.buf = codec.AppendDeliver(e.buf, it.channel, it.consumer, it.tag, it.redelivered, m.Address)
 	}
-	sized := m.sized
+	sized := m.Sized
 	if it.count > 0 {
 		sized = withDeliveryCount(sized, it.count)
 	}
 	start := len(e.buf)
 	e.buf = codec.AppendHeader(e.buf, it.channel, sized)
 	e.buf[start+codec.FrameHeadBytes+4] = 0 // the marks of a stored message
-	if len(m.body) < gatherBytesMin && len(m.body)+codec.FrameOverheadBytes <= cap(e.buf)-len(e.buf) {
-		e.buf = codec.AppendBody(e.buf, it.channel, m.body, e.frameMax)
+	if len(m.Body) < gatherBytesMin && len(m.Body)+codec.FrameOverheadBytes <= cap(e.buf)-len(e.buf) {
+		e.buf = codec.AppendBody(e.buf, it.channel, m.Body, e.frameMax)
 		return
 	}
-	for body := m.body; len(body) > 0; {
+	for body := m.Body; len(body) > 0; {
 		n := min(len(body), e.frameMax-codec.FrameOverheadBytes)
 		e.buf = codec.BeginFrame(e.buf, codec.FrameBody, it.channel)
 		binary.BigEndian.PutUint32(e.buf[len(e.buf)-4:], uint32(n))
@@ -215,4 +216,16 @@ func (c *conn) writeOut(e *encoder, pooled []byte) bool {
 	}
 	e.buf, e.cut, e.gathered, e.total, e.delivered = pooled[:0], 0, e.gathered[:0], 0, 0
 	return err == nil
+}
+
+// withDeliveryCount adds the header that says how often the message was
+// delivered before. Messages delivered for the first time pay nothing.
+func withDeliveryCount(sized []byte, count uint32) []byte {
+	var p codec.Properties
+	if codec.DecodeProperties(sized[8:], &p) != nil {
+		return sized
+	}
+	p.Flags |= codec.FlagHeaders
+	p.Headers = codec.AppendField(native.Without(p.Headers, "x-delivery-count"), "x-delivery-count", int64(count))
+	return p.Append(append([]byte(nil), sized[:8]...))
 }

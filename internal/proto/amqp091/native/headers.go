@@ -1,4 +1,4 @@
-package amqp091
+package native
 
 import (
 	"encoding/binary"
@@ -8,13 +8,13 @@ import (
 	"weir/internal/route"
 )
 
-// headers shows a message's headers and properties to exchanges that route by
+// Headers shows a message's headers and properties to exchanges that route by
 // them. It aliases what it was set to.
-type headers struct{ properties codec.Properties }
+type Headers struct{ Properties codec.Properties }
 
 // Header implements route.Message.
-func (h *headers) Header(name string) (route.Value, bool) {
-	v, ok := h.properties.Headers.Lookup(name)
+func (h *Headers) Header(name string) (route.Value, bool) {
+	v, ok := h.Properties.Headers.Lookup(name)
 	if !ok {
 		return route.Value{}, false
 	}
@@ -22,8 +22,8 @@ func (h *headers) Header(name string) (route.Value, bool) {
 }
 
 // Property implements route.Message.
-func (h *headers) Property(which route.Property) (route.Value, bool) {
-	p := &h.properties
+func (h *Headers) Property(which route.Property) (route.Value, bool) {
+	p := &h.Properties
 	switch which {
 	case route.PropertyMessageID:
 		return route.Borrow(p.MessageID), p.Has(codec.FlagMessageID)
@@ -37,7 +37,7 @@ func (h *headers) Property(which route.Property) (route.Value, bool) {
 }
 
 // Random implements route.Message.
-func (h *headers) Random() uint64 { return rand.Uint64() }
+func (h *Headers) Random() uint64 { return rand.Uint64() }
 
 func routeValue(v codec.Value) route.Value {
 	if n, ok := v.Int(); ok {

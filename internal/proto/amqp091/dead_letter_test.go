@@ -1,57 +1,26 @@
 package amqp091
 
 import (
-	"bytes"
-	"encoding/binary"
 	"reflect"
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
 )
 
-// native builds a stored message the way publish does.
-func native(exchange, key string, p *codec.Properties, body []byte) []byte {
-	b := codec.AppendShort(codec.AppendShort(nil, exchange), key)
-	b = binary.BigEndian.AppendUint64(b, uint64(len(body)))
-	return append(p.Append(b), body...)
+// stored is a message as publish has it stored.
+func stored(exchange, key string, p *codec.Properties, body []byte) []byte {
+	parts := native.Parts(exchange, key, 0, p, body)
+	return slices.Concat(parts[0], parts[1], parts[2])
 }
 
-func TestStoredMessagesReadBackByteIdentical(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		exchange := rapid.StringN(0, 20, 255).Draw(t, "exchange")
-		key := rapid.StringN(0, 20, 255).Draw(t, "key")
-		body := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "body")
-		p := codec.Properties{Flags: codec.FlagHeaders | codec.FlagMessageID, MessageID: []byte("m"),
-			Headers: codec.AppendMap(nil, map[string]any{"a": int64(1)})}
-		b := native(exchange, key, &p, body)
-		m, err := openNative(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(m.exchange) != exchange || string(m.key) != key || !bytes.Equal(m.body, body) {
-			t.Fatalf("%+v", m)
-		}
-		if !slices.Equal(slices.Concat(m.address, m.sized, m.body), b) {
-			t.Fatal("the parts are not the whole")
-		}
-	})
-}
-
-func FuzzOpenNative(f *testing.F) {
-	f.Add(native("e", "k", &codec.Properties{}, []byte("body")))
+// FuzzStored: what opens can die and be delivered.
+func FuzzStored(f *testing.F) {
+	f.Add(stored("e", "k", &codec.Properties{}, []byte("body")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := openNative(b)
-		if err != nil {
-			return
-		}
-		if !slices.Equal(slices.Concat(m.address, m.sized, m.body), b) {
-			t.Fatal("the parts are not the whole")
-		}
 		_, _ = DeadLetter(b, broker.DeadLetterContext{Queue: "q", Why: broker.DeadExpired, Exchange: "x"})
 		rec := record.Append(nil, &record.Envelope{Dialect: record.DialectAMQP091}, b)
 		e := encoder{frameMax: 4096}
@@ -73,18 +42,18 @@ func TestDeliveryCountReplacesOneTheClientSent(t *testing.T) {
 
 func text255(s string) *string { return &s }
 
-func die(t *testing.T, b []byte, c broker.DeadLetterContext) (broker.DeadLettered, message, codec.Properties) {
+func die(t *testing.T, b []byte, c broker.DeadLetterContext) (broker.DeadLettered, native.Message, codec.Properties) {
 	t.Helper()
 	out, err := DeadLetter(b, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := openNative(slices.Concat(out.Native[0], out.Native[1], out.Native[2]))
+	m, err := native.Open(slices.Concat(out.Native[0], out.Native[1], out.Native[2]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var p codec.Properties
-	if err := m.properties(&p); err != nil {
+	if err := m.Properties(&p); err != nil {
 		t.Fatal(err)
 	}
 	return out, m, p
@@ -97,10 +66,10 @@ func whole(out broker.DeadLettered) []byte {
 func TestDeadLetterWritesDeathsAsRabbitMQDoes(t *testing.T) {
 	p := codec.Properties{Flags: codec.FlagHeaders | codec.FlagExpiration | codec.FlagPriority, Expiration: []byte("50"),
 		Priority: 3, Headers: codec.AppendMap(nil, map[string]any{"CC": []any{"c1"}, "z": true, "x-death": "mine"})}
-	out, m, q := die(t, native("ex", "key", &p, []byte("body")), broker.DeadLetterContext{Queue: "q1",
+	out, m, q := die(t, stored("ex", "key", &p, []byte("body")), broker.DeadLetterContext{Queue: "q1",
 		Why: broker.DeadExpired, UnixMillis: 5_500, Exchange: "dlx"})
-	if !slices.Equal(out.Keys, []string{"key", "c1"}) || string(m.exchange) != "dlx" || string(m.key) != "key" ||
-		string(m.body) != "body" || q.Has(codec.FlagExpiration) || q.Priority != 3 {
+	if !slices.Equal(out.Keys, []string{"key", "c1"}) || string(m.Exchange) != "dlx" || string(m.Key) != "key" ||
+		string(m.Body) != "body" || q.Has(codec.FlagExpiration) || q.Priority != 3 {
 		t.Fatalf("%v %+v", out.Keys, m)
 	}
 	death := map[string]any{"original-expiration": "50", "count": int64(1), "reason": "expired", "queue": "q1",
@@ -125,7 +94,7 @@ func TestDeadLetterWritesDeathsAsRabbitMQDoes(t *testing.T) {
 }
 
 func TestDeathsAreCountedPerQueueAndReasonNewestFirst(t *testing.T) {
-	b := native("ex", "key", &codec.Properties{}, nil)
+	b := stored("ex", "key", &codec.Properties{}, nil)
 	for _, d := range []broker.DeadLetterContext{
 		{Queue: "q1", Why: broker.DeadRejected, UnixMillis: 1000, Exchange: "dlx", Key: text255("again")},
 		{Queue: "q2", Why: broker.DeadExpired, UnixMillis: 2000, Exchange: "", Key: text255("q1")},
@@ -134,9 +103,9 @@ func TestDeathsAreCountedPerQueueAndReasonNewestFirst(t *testing.T) {
 		out, _, _ := die(t, b, d)
 		b = whole(out)
 	}
-	m, _ := openNative(b)
+	m, _ := native.Open(b)
 	var p codec.Properties
-	_ = m.properties(&p)
+	_ = m.Properties(&p)
 	h := p.Headers.Map()
 	deaths := h["x-death"].([]any)
 	if len(deaths) != 2 {
@@ -157,9 +126,9 @@ func TestDeathsAreCountedPerQueueAndReasonNewestFirst(t *testing.T) {
 
 func TestDeadLetterKeyReplacesCC(t *testing.T) {
 	p := codec.Properties{Flags: codec.FlagHeaders, Headers: codec.AppendMap(nil, map[string]any{"CC": []any{"c1"}})}
-	out, m, _ := die(t, native("ex", "key", &p, nil), broker.DeadLetterContext{Queue: "q1", Why: broker.DeadMaxLength,
+	out, m, _ := die(t, stored("ex", "key", &p, nil), broker.DeadLetterContext{Queue: "q1", Why: broker.DeadMaxLength,
 		Exchange: "dlx", Key: text255("dead")})
-	if !slices.Equal(out.Keys, []string{"dead"}) || string(m.key) != "dead" {
+	if !slices.Equal(out.Keys, []string{"dead"}) || string(m.Key) != "dead" {
 		t.Fatalf("%v", out.Keys)
 	}
 	out, _, _ = die(t, whole(out), broker.DeadLetterContext{Queue: "q2", Why: broker.DeadRejected, Exchange: "y"})
@@ -169,7 +138,7 @@ func TestDeadLetterKeyReplacesCC(t *testing.T) {
 }
 
 func TestCyclesEndUnlessSomebodyRejected(t *testing.T) {
-	start := native("ex", "key", &codec.Properties{}, nil)
+	start := stored("ex", "key", &codec.Properties{}, nil)
 	expired := func(b []byte, queue string, why broker.DeadReason) broker.DeadLettered {
 		out, _, _ := die(t, b, broker.DeadLetterContext{Queue: queue, Why: why, Exchange: "dlx"})
 		return out
@@ -209,28 +178,7 @@ func TestDeliveriesDoNotShowMarks(t *testing.T) {
 }
 
 func die2(t *testing.T) broker.DeadLettered {
-	out, _, _ := die(t, native("ex", "key", &codec.Properties{}, []byte("body")), broker.DeadLetterContext{Queue: "q",
+	out, _, _ := die(t, stored("ex", "key", &codec.Properties{}, []byte("body")), broker.DeadLetterContext{Queue: "q",
 		Why: broker.DeadExpired, Exchange: "dlx", Key: text255("k")})
 	return out
-}
-
-func TestExpiration(t *testing.T) {
-	for text, want := range map[string]int64{"0": 0, "1": 1, "60000": 60000, "+5": 5, "-0": 0, "315360000000": 315360000000} {
-		if n, e := expiration([]byte(text)); e != nil || n != want {
-			t.Errorf("%q: %d, %v", text, n, e)
-		}
-	}
-	for text, want := range map[string]string{
-		"":             "PRECONDITION_FAILED - invalid expiration '': no_integer",
-		"soon":         "PRECONDITION_FAILED - invalid expiration 'soon': no_integer",
-		"10s":          "PRECONDITION_FAILED - invalid expiration '10s': {leftover_string,\"s\"}",
-		"-1":           "PRECONDITION_FAILED - invalid expiration '-1': {value_negative,-1}",
-		"315360000001": "PRECONDITION_FAILED - invalid expiration '315360000001': {value_too_large,315360000001}",
-		"99999999999999999999999": "PRECONDITION_FAILED - invalid expiration '99999999999999999999999': " +
-			"{value_too_large,99999999999999999999999}",
-	} {
-		if _, e := expiration([]byte(text)); e == nil || e.text != want {
-			t.Errorf("%q: %+v", text, e)
-		}
-	}
 }

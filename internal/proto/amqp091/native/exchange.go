@@ -1,0 +1,114 @@
+package native
+
+import (
+	"slices"
+
+	"weir/internal/broker"
+	"weir/internal/proto/amqp091/codec"
+	"weir/internal/route"
+)
+
+// ExchangeTypes are the exchange types on offer.
+var ExchangeTypes = []string{"direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message",
+	"x-modulus-hash", "x-random"}
+
+// CheckExchangeType refuses types nobody routes by.
+func CheckExchangeType(kind string) *Error {
+	if !slices.Contains(ExchangeTypes, kind) {
+		return refuse("unknown exchange type '%s'", kind)
+	}
+	return nil
+}
+
+// ReadExchange reads the arguments of a declaration in namespace space into spec,
+// whose kind CheckExchangeType took.
+func ReadExchange(spec *broker.ExchangeSpec, space string, t codec.Table) *Error {
+	what := Resource("exchange", spec.Name, space)
+	if v, ok := t.Lookup("alternate-exchange"); ok {
+		if v.Kind != 'S' {
+			return refuse("invalid type '%s' for arg 'alternate-exchange' in %s", v.TypeName(), what)
+		}
+		name := string(v.Bytes)
+		spec.Alternate = &name
+	}
+	if spec.Kind == "x-delayed-message" {
+		v, ok := t.Lookup("x-delayed-type")
+		inner := string(v.Bytes)
+		if !ok || v.Kind != 'S' || !slices.Contains(ExchangeTypes, inner) || inner == spec.Kind {
+			return refuse("Invalid argument, 'x-delayed-type' must be an existing exchange type")
+		}
+		// Every exchange delays what asks for it; the argument stays to tell the
+		// type apart when it is declared again.
+		spec.Kind = inner
+	}
+	if spec.Kind == "x-consistent-hash" {
+		if e := hashArguments(spec, t, what); e != nil {
+			return e
+		}
+	}
+	spec.Arguments = t.Map()
+	spec.Check = func(existing map[string]any) *broker.Error {
+		for _, name := range []string{"alternate-exchange", "x-delayed-type", hashHeader, hashProperty} {
+			if err := compare(name, t, existing); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// The arguments of a consistent hash exchange.
+const (
+	hashHeader   = "hash-header"
+	hashProperty = "hash-property"
+)
+
+// hashProperties are the properties such an exchange may look at.
+var hashProperties = map[string]route.Property{
+	"message_id": route.PropertyMessageID, "correlation_id": route.PropertyCorrelationID, "timestamp": route.PropertyTimestamp,
+}
+
+// hashArguments reads what a consistent hash exchange hashes by: a header or a
+// property, else the routing key.
+func hashArguments(spec *broker.ExchangeSpec, t codec.Table, what string) *Error {
+	header, byHeader := t.Lookup(hashHeader)
+	property, byProperty := t.Lookup(hashProperty)
+	switch {
+	case byHeader && byProperty:
+		return refuse("hash-header and hash-property are mutually exclusive in %s", what)
+	case byHeader && header.Kind != 'S':
+		return refuse("invalid type '%s' for arg 'hash-header' in %s", header.TypeName(), what)
+	case byHeader:
+		spec.HashBy.Header = string(header.Bytes)
+	case byProperty:
+		p, ok := hashProperties[string(property.Bytes)]
+		if !ok || property.Kind != 'S' {
+			return refuse("Unsupported property: %s", property.Bytes)
+		}
+		spec.HashBy.Property = p
+	}
+	return nil
+}
+
+// ReadMatch reads x-match from the arguments of a binding.
+func ReadMatch(arguments codec.Table) (route.MatchMode, *Error) {
+	v, ok := arguments.Lookup("x-match")
+	if !ok {
+		return route.MatchAll, nil
+	}
+	if v.Kind != 'S' {
+		return 0, refuse("Invalid x-match field type %s (value %v); expected longstr", v.TypeName(), term(v))
+	}
+	switch string(v.Bytes) {
+	case "all":
+		return route.MatchAll, nil
+	case "any":
+		return route.MatchAny, nil
+	case "all-with-x":
+		return route.MatchAllWithX, nil
+	case "any-with-x":
+		return route.MatchAnyWithX, nil
+	}
+	return 0, refuse("Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", v.Bytes)
+}

@@ -1,0 +1,126 @@
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"weir/internal/proto/amqp091/codec"
+	"weir/internal/record"
+)
+
+// The native bytes of a stored message, big endian as on the wire. They are the
+// publisher's own: address is cut out of basic.publish, sized out of the header
+// frame.
+//
+//	size field
+//	1+n  exchange, shortstr                        ┐ address
+//	1+n  routing key, shortstr                     ┘
+//	1    marks (below)                             ┐
+//	7    b: body bytes                             │ sized
+//	2    property flags                            │
+//	…    properties                                ┘
+//	b    body
+//
+// The marks stand in the top byte of what the header frame has as body size,
+// which is zero there since no message is that large.
+const (
+	// MarkDeath: the x-death headers were written by the broker. Without it
+	// they came from a client and count for nothing.
+	MarkDeath = 1 << 0
+	// MarkKeys: the routing key replaces those of the CC header.
+	MarkKeys = 1 << 1
+
+	marksKnown = MarkDeath | MarkKeys
+	// SizedBytesMin is the least the sized part has.
+	SizedBytesMin = 10
+	bodySizeMask  = 1<<56 - 1
+)
+
+// errStored reports native bytes this dialect did not write.
+var errStored = errors.New("amqp091: malformed stored message")
+
+// Message is a stored message taken apart; its parts alias the native bytes.
+type Message struct {
+	Exchange []byte
+	Key      []byte
+	Address  []byte
+	Sized    []byte
+	Body     []byte
+	Marks    byte
+}
+
+// Open takes native bytes apart.
+func Open(b []byte) (m Message, err error) {
+	n := 0
+	for range 2 {
+		if n >= len(b) || n+1+int(b[n]) > len(b) {
+			return m, errStored
+		}
+		n += 1 + int(b[n])
+	}
+	m.Address = b[:n]
+	m.Exchange = b[1 : 1+int(b[0])]
+	m.Key = b[2+len(m.Exchange) : n]
+	rest := b[n:]
+	if len(rest) < SizedBytesMin {
+		return m, errStored
+	}
+	m.Marks = rest[0]
+	size := binary.BigEndian.Uint64(rest) & bodySizeMask
+	if m.Marks&^marksKnown != 0 || size > uint64(len(rest)-SizedBytesMin) {
+		return m, errStored
+	}
+	m.Sized, m.Body = rest[:len(rest)-int(size)], rest[len(rest)-int(size):]
+	return m, nil
+}
+
+// OpenRecord takes a record of this dialect apart.
+func OpenRecord(rec []byte) (Message, error) {
+	var e record.Envelope
+	native, err := record.Decode(rec, &e)
+	if err != nil {
+		return Message{}, err
+	}
+	if e.Dialect != record.DialectAMQP091 {
+		return Message{}, errStored
+	}
+	return Open(native)
+}
+
+// Properties decodes the message's properties.
+func (m *Message) Properties(p *codec.Properties) error {
+	return codec.DecodeProperties(m.Sized[8:], p)
+}
+
+// Parts encodes a message, ready for broker.Outgoing. The exchange and key are of
+// at most 255 bytes; body is not copied.
+func Parts(exchange, key string, marks byte, p *codec.Properties, body []byte) [3][]byte {
+	address := codec.AppendShort(codec.AppendShort(nil, exchange), key)
+	return [3][]byte{address, AppendSized(nil, len(body), marks, p), body}
+}
+
+// AppendSized writes the part of a message that has its size, marks and
+// properties.
+func AppendSized(dst []byte, bodyBytes int, marks byte, p *codec.Properties) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(bodyBytes)|uint64(marks)<<56)
+	return p.Append(dst)
+}
+
+// Without returns the table less the fields of these names.
+func Without(t codec.Table, names ...string) codec.Table {
+	out := make(codec.Table, 0, len(t))
+	for rest := t; ; {
+		name, _, next, ok := rest.Next()
+		if !ok {
+			return out
+		}
+		keep := true
+		for _, n := range names {
+			keep = keep && string(name) != n
+		}
+		if keep {
+			out = append(out, rest[:len(rest)-len(next)]...)
+		}
+		rest = next
+	}
+}

@@ -1,0 +1,289 @@
+package native
+
+import (
+	"fmt"
+
+	"weir/internal/broker"
+	"weir/internal/proto/amqp091/codec"
+)
+
+// queueType is what x-queue-type may say. The engine has one kind of queue; the
+// type decides which arguments and properties RabbitMQ would accept.
+type queueType uint8
+
+const (
+	typeClassic queueType = 1 << iota
+	typeQuorum
+)
+
+// The values of x-queue-type.
+const (
+	classic = "classic"
+	quorum  = "quorum"
+)
+
+// String is the name RabbitMQ's error texts use.
+func (t queueType) String() string {
+	if t == typeQuorum {
+		return "rabbit_quorum_queue"
+	}
+	return "rabbit_classic_queue"
+}
+
+// queueArgument is one x-argument: which types take it, and how it is read (nil:
+// known and not offered). What read returns is what is wrong, in RabbitMQ's words.
+type queueArgument struct {
+	types queueType
+	read  func(s *broker.Settings, v codec.Value) string
+}
+
+func accepted(*broker.Settings, codec.Value) string { return "" }
+
+func hint(_ *broker.Settings, v codec.Value) string {
+	_, bad := natural(v)
+	return bad
+}
+
+var queueArgumentTable = map[string]queueArgument{
+	"x-expires": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string {
+		n, bad := expiry(v)
+		if bad == "" && n == 0 {
+			bad = "{value_zero,0}"
+		}
+		s.ExpiresMillis = &n
+		return bad
+	}},
+	"x-message-ttl": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string {
+		n, bad := expiry(v)
+		s.TTLMillis = &n
+		return bad
+	}},
+	"x-dead-letter-exchange":    {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return text(v, &s.DeadLetterTo) }},
+	"x-dead-letter-routing-key": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return text(v, &s.DeadLetterKey) }},
+	// Dead letters are stored at their target before they leave their queue,
+	// which is the stronger of the two strategies.
+	"x-dead-letter-strategy": {typeQuorum, func(_ *broker.Settings, v codec.Value) string {
+		return oneOf(v, "invalid_dlx_strategy", "at-most-once", "at-least-once")
+	}},
+	"x-max-length":       {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.MaxLength) }},
+	"x-max-length-bytes": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.MaxBytes) }},
+	"x-overflow":         {typeClassic | typeQuorum, overflow},
+	"x-max-priority": {typeClassic, func(s *broker.Settings, v codec.Value) string {
+		n, bad := natural(v)
+		if bad == "" && n > 255 {
+			bad = fmt.Sprintf("{max_value_exceeded,%d}", n)
+		}
+		most := uint8(n)
+		s.MaxPriority = &most
+		return bad
+	}},
+	"x-single-active-consumer": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string {
+		on, ok := v.Bool()
+		if !ok {
+			return "{unacceptable_type," + v.TypeName() + "}"
+		}
+		s.SingleActive = &on
+		return ""
+	}},
+	"x-delivery-limit": {typeQuorum, func(s *broker.Settings, v codec.Value) string {
+		n, bad := integer(v)
+		if n >= 0 { // a negative limit is none
+			s.DeliveryLimit = &n
+		}
+		return bad
+	}},
+	"x-consumer-timeout": {typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.LeaseMillis) }},
+	"x-delayed-retry-type": {typeQuorum, func(_ *broker.Settings, v codec.Value) string {
+		return oneOf(v, "invalid_delayed_retry_type", "all", "failed", "returned", "disabled")
+	}}, // see ReadQueue
+	"x-delayed-retry-min": {typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.BackoffMin) }},
+	"x-delayed-retry-max": {typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.BackoffMax) }},
+	// How RabbitMQ stores and places a queue. None of it changes what a client
+	// sees, and the engine does all of it by itself.
+	"x-queue-mode":                {typeClassic, accepted},
+	"x-queue-version":             {typeClassic, version},
+	"x-queue-master-locator":      {typeClassic, accepted},
+	"x-queue-leader-locator":      {typeClassic | typeQuorum, accepted},
+	"x-max-in-memory-length":      {typeQuorum, hint},
+	"x-max-in-memory-bytes":       {typeQuorum, hint},
+	"x-quorum-initial-group-size": {typeQuorum, hint},
+
+	"x-consumer-disconnected-timeout": {typeQuorum, nil},
+	"x-member-placement-tag":          {typeQuorum, nil},
+	// Of streams.
+	"x-max-age":                       {0, nil},
+	"x-stream-max-segment-size-bytes": {0, nil},
+	"x-stream-filter-size-bytes":      {0, nil},
+	"x-initial-cluster-size":          {0, nil},
+}
+
+// ownArguments are those RabbitMQ does not have, for queues of any type.
+var ownArguments = map[string]func(s *broker.Settings, v codec.Value) string{
+	// The plugin's name: messages of an id seen before are dropped.
+	"x-message-deduplication": func(s *broker.Settings, v codec.Value) string {
+		on, ok := v.Bool()
+		if !ok {
+			return "{unacceptable_type," + v.TypeName() + "}"
+		}
+		if window := int64(dedupMillisDefault); on && s.DedupMillis == nil {
+			s.DedupMillis = &window
+		}
+		return ""
+	},
+	"x-cache-ttl": func(s *broker.Settings, v codec.Value) string { return count(v, &s.DedupMillis) },
+	"x-rate-limit": func(s *broker.Settings, v codec.Value) string {
+		rate, ok := v.Float()
+		if n, integer := v.Int(); integer {
+			rate, ok = float64(n), true
+		}
+		if !ok || rate <= 0 {
+			return "expected a positive number"
+		}
+		s.RatePerSecond = &rate
+		return ""
+	},
+	"x-retain-ms":    func(s *broker.Settings, v codec.Value) string { return count(v, &s.RetainMillis) },
+	"x-retain-bytes": func(s *broker.Settings, v codec.Value) string { return count(v, &s.RetainBytes) },
+}
+
+// dedupMillisDefault is the window of x-message-deduplication without another.
+const dedupMillisDefault = 10 * 60 * 1000
+
+func overflow(s *broker.Settings, v codec.Value) string {
+	if bad := oneOf(v, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx", "block"); bad != "" {
+		return bad
+	}
+	o := map[string]broker.Overflow{"drop-head": broker.OverflowDropHead, "reject-publish": broker.OverflowReject,
+		"reject-publish-dlx": broker.OverflowRejectDeadLetter, "block": broker.OverflowBlock}[string(v.Bytes)]
+	s.Overflow = &o
+	return ""
+}
+
+func version(_ *broker.Settings, v codec.Value) string {
+	n, bad := natural(v)
+	if bad == "" && n != 1 && n != 2 {
+		bad = fmt.Sprintf("\"unsupported queue version '%d'\"", n)
+	}
+	return bad
+}
+
+// readQueueType reads x-queue-type; without it a queue is classic.
+func readQueueType(what string, t codec.Table) (queueType, *Error) {
+	v, ok := t.Lookup("x-queue-type")
+	if !ok {
+		return typeClassic, nil
+	}
+	if v.Kind != 'S' {
+		return 0, refuse("invalid arg 'x-queue-type' for %s: {unacceptable_type,%s}", what, v.TypeName())
+	}
+	switch string(v.Bytes) {
+	case "", "undefined", classic:
+		return typeClassic, nil
+	case quorum:
+		return typeQuorum, nil
+	case "stream":
+		return 0, notImplemented("queue type 'stream' is not implemented")
+	}
+	return 0, refuse("invalid arg 'x-queue-type' for %s: \"unsupported queue type '%s'\"", what, v.Bytes)
+}
+
+// ReadQueue reads the arguments of a declaration in namespace space into spec.
+func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed bool) *Error {
+	what := Resource("queue", spec.Name, space)
+	kind, e := readQueueType(what, t)
+	if e != nil {
+		return e
+	}
+	if kind == typeQuorum {
+		switch {
+		case serverNamed:
+			return refuse("Cannot declare a server-named queue for type %v", kind)
+		case spec.Exclusive:
+			return refuse("invalid property 'exclusive-owner' for %s", what)
+		case !spec.Durable:
+			return refuse("invalid property 'non-durable' for %s", what)
+		}
+	}
+	for rest := t; ; {
+		name, v, next, ok := rest.Next()
+		if !ok {
+			break
+		}
+		rest = next
+		if e := readQueueArgument(&spec.Settings, kind, what, string(name), v); e != nil {
+			return e
+		}
+	}
+	if s := &spec.Settings; s.DeadLetterKey != nil && s.DeadLetterTo == nil {
+		return refuse("invalid arg 'x-dead-letter-routing-key' for %s: routing_key_but_no_dlx_defined", what)
+	}
+	switch v, _ := t.Lookup("x-delayed-retry-type"); string(v.Bytes) {
+	case "all":
+	case "failed", "returned":
+		return notImplemented("x-delayed-retry-type '%s' is not implemented", v.Bytes)
+	default:
+		spec.Settings.BackoffMin, spec.Settings.BackoffMax = nil, nil
+	}
+	spec.Arguments = t.Map()
+	spec.Check = checkQueue(kind, t)
+	return nil
+}
+
+func readQueueArgument(s *broker.Settings, kind queueType, what, name string, v codec.Value) *Error {
+	a, known := queueArgumentTable[name]
+	bad := ""
+	switch own := ownArguments[name]; {
+	case own != nil:
+		bad = own(s, v)
+	case !known:
+		return nil // RabbitMQ lets anybody add arguments of their own
+	case a.types&kind == 0:
+		return refuse("invalid arg '%s' for %s of queue type %v", name, what, kind)
+	case a.read == nil:
+		return notImplemented("argument '%s' is not implemented", name)
+	default:
+		bad = a.read(s, v)
+	}
+	if bad != "" {
+		return refuse("invalid arg '%s' for %s: %s", name, what, bad)
+	}
+	return nil
+}
+
+// QueueType is the type that queues declared with these arguments have.
+func QueueType(arguments map[string]any) string {
+	kind, _ := arguments["x-queue-type"].(string)
+	if kind == "" || kind == "undefined" {
+		return classic
+	}
+	return kind
+}
+
+// checkQueue compares the arguments of a declaration with those of the queue
+// that is there.
+func checkQueue(kind queueType, t codec.Table) func(map[string]any) *broker.Error {
+	return func(existing map[string]any) *broker.Error {
+		current := QueueType(existing)
+		wanted := classic
+		if kind == typeQuorum {
+			wanted = quorum
+		}
+		if current != wanted {
+			return mismatch("x-queue-type", described("longstr", wanted), described("longstr", current))
+		}
+		for name, a := range queueArgumentTable {
+			if a.types&kind == 0 {
+				continue
+			}
+			if err := compare(name, t, existing); err != nil {
+				return err
+			}
+		}
+		for name := range ownArguments {
+			if err := compare(name, t, existing); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
