@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/route"
 )
 
@@ -180,19 +182,10 @@ func (c *call) oneBinding() *failure {
 	return c.ok(showBinding(b))
 }
 
-var matchModes = map[string]route.MatchMode{
-	"all": route.MatchAll, "any": route.MatchAny,
-	"all-with-x": route.MatchAllWithX, "any-with-x": route.MatchAnyWithX,
-}
-
-func matchMode(arguments map[string]any) (route.MatchMode, *failure) {
-	text, _ := arguments["x-match"].(string)
-	if _, ok := arguments["x-match"]; !ok {
-		return route.MatchAll, nil
-	}
-	mode, ok := matchModes[text]
-	if !ok {
-		return 0, badRequest("x-match: not one of all, any, all-with-x, any-with-x")
+func matchMode(arguments codec.Table) (route.MatchMode, *failure) {
+	mode, e := native.ReadMatch(arguments)
+	if e != nil {
+		return 0, badRequest(e.Error())
 	}
 	return mode, nil
 }
@@ -223,7 +216,11 @@ func (c *call) bind() *failure {
 		return f
 	}
 	spec.Key, spec.Arguments = body.RoutingKey, body.Arguments
-	if spec.Match, f = matchMode(spec.Arguments); f != nil {
+	t, f := encodeTable(body.Arguments)
+	if f != nil {
+		return f
+	}
+	if spec.Match, f = matchMode(t); f != nil {
 		return f
 	}
 	s, f := c.open(c.args[0])
@@ -245,7 +242,7 @@ func (c *call) unbind() *failure {
 		return f
 	}
 	spec.Key, spec.Arguments = b.Key, b.Arguments
-	if spec.Match, f = matchMode(spec.Arguments); f != nil {
+	if spec.Match, f = matchMode(codec.AppendMap(nil, spec.Arguments)); f != nil {
 		return f
 	}
 	s, f := c.open(c.args[0])

@@ -14,6 +14,8 @@
 //
 // Messages it publishes and shows are of the AMQP 0-9-1 dialect: that is the one
 // this API has words for. A message of another dialect shows its native bytes.
+// What arguments, properties and headers mean is that dialect's own code (package
+// native), so this door takes and refuses what the AMQP one does, in its words.
 //
 // Limits: 1 MiB of body (publishing streams: one message per line), 64 KiB of
 // header, time limits on everything but the streams. Cross-origin browser

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/native"
 )
 
 type exchangeItem struct {
@@ -73,7 +74,7 @@ func (c *call) putExchange() *failure {
 		return f
 	}
 	spec := broker.ExchangeSpec{Name: exchangeName(c.args[1]), Kind: body.Type, Durable: true,
-		AutoDelete: bool(body.AutoDelete), Internal: bool(body.Internal), Arguments: body.Arguments}
+		AutoDelete: bool(body.AutoDelete), Internal: bool(body.Internal)}
 	if body.Durable != nil {
 		spec.Durable = bool(*body.Durable)
 	}
@@ -83,23 +84,15 @@ func (c *call) putExchange() *failure {
 	if spec.Kind == "" {
 		spec.Kind = "direct"
 	}
-	if v, ok := spec.Arguments["alternate-exchange"]; ok {
-		if bad := textArgument(v, &spec.Alternate); bad != "" {
-			return badRequest("alternate-exchange: " + bad)
-		}
+	t, f := encodeTable(body.Arguments)
+	if f != nil {
+		return f
 	}
-	if spec.Kind == "x-delayed-message" {
-		// Every exchange delays what asks for it; the type behind it routes.
-		spec.Kind, _ = spec.Arguments["x-delayed-type"].(string)
+	if e := native.CheckExchangeType(spec.Kind); e != nil {
+		return badRequest(e.Error())
 	}
-	wanted := spec.Arguments
-	spec.Check = func(existing map[string]any) *broker.Error {
-		for _, name := range []string{"alternate-exchange", "x-delayed-type"} {
-			if err := sameArgument(name, wanted, existing); err != nil {
-				return err
-			}
-		}
-		return nil
+	if e := native.ReadExchange(&spec, c.args[0], t); e != nil {
+		return badRequest(e.Error())
 	}
 	s, f := c.open(c.args[0])
 	if f != nil {

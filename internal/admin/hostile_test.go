@@ -110,7 +110,7 @@ func TestHugeAndBrokenBodies(t *testing.T) {
 		`{"routing_key":"q","payload":"p","payload_encoding":"hex"}`, `{"routing_key":"q","payload":"p","properties":{"x":1}}`,
 		`{"routing_key":"q","payload":"p","properties":{"delivery_mode":3}}`, `{"routing_key":"q","payload":"p","properties":{"priority":256}}`,
 		`{"routing_key":"q","payload":"p","properties":{"expiration":"soon"}}`, `{"routing_key":"q","payload":"p","properties":{"user_id":"root"}}`,
-		`{"routing_key":"q","payload":"p","properties":{"headers":{"CC":["a"]}}}`,
+		`{"routing_key":"q","payload":"p","properties":{"headers":{"CC":"a"}}}`,
 		`{"routing_key":"q","payload":"p","properties":{"headers":` + deep + `}}`,
 		`{"routing_key":"q","payload":"p","properties":{"headers":{"` + strings.Repeat("h", 256) + `":1}}}`,
 		`{"routing_key":"q","payload":"p","properties":{"message_id":"` + strings.Repeat("h", 256) + `"}}`,

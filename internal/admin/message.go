@@ -1,109 +1,45 @@
 package admin
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
-	"weir/internal/route"
-)
-
-// The native bytes of a stored AMQP 0-9-1 message, big endian:
-//
-//	size field
-//	1+n  exchange, shortstr
-//	1+n  routing key, shortstr
-//	1    marks of the dialect, 0 from here
-//	7    b: body bytes
-//	2    property flags
-//	…    properties
-//	b    body
-const (
-	sizedBytesMin = 10
-	bodySizeMask  = 1<<56 - 1
 )
 
 const (
 	encodingString = "string"
 	encodingBase64 = "base64"
-	// delayMillisMax and expiryMillisMax are those of the AMQP door: ten years.
-	delayMillisMax  = 315_360_000_000
-	expiryMillisMax = delayMillisMax
 	// shortBytesMax is the longest short text of the dialect.
-	shortBytesMax = 255
+	shortBytesMax = codec.ShortBytesMax
 )
 
 // message is a message to publish, or one that was stored.
 type message struct {
 	exchange, key string
-	properties    codec.Properties
+	headers       native.Headers
 	body          []byte
 }
 
 // outgoing fills in what the engine has to know of m.
-func (m *message) outgoing(user string) (*broker.Outgoing, *failure) {
+func (m *message) outgoing(who *broker.Principal) (*broker.Outgoing, *failure) {
 	if len(m.exchange) > shortBytesMax || len(m.key) > shortBytesMax {
 		return nil, badRequest("exchange or routing_key longer than 255 bytes")
 	}
-	p := &m.properties
-	o := &broker.Outgoing{Exchange: m.exchange, Key: []byte(m.key), Dialect: record.DialectAMQP091, Priority: p.Priority, TTL: -1, Message: m}
-	if p.Has(codec.FlagUserID) && string(p.UserID) != user {
-		return nil, badRequest("user_id property set to '" + string(p.UserID) + "' but authenticated user was '" + user + "'")
+	p := &m.headers.Properties
+	o := &broker.Outgoing{Exchange: m.exchange, Key: []byte(m.key), Dialect: record.DialectAMQP091, Priority: p.Priority,
+		TTL: -1, Message: &m.headers}
+	if _, e := native.Describe(o, p, who, ""); e != nil { // nobody here waits for direct replies
+		return nil, badRequest(e.Error())
 	}
-	if p.Has(codec.FlagReplyTo) && string(p.ReplyTo) == "amq.rabbitmq.reply-to" {
-		return nil, badRequest("reply_to: there is nobody to reply to here")
-	}
-	if p.Has(codec.FlagExpiration) {
-		n, err := strconv.ParseUint(string(p.Expiration), 10, 63)
-		if err != nil || n > expiryMillisMax {
-			return nil, badRequest("expiration: not milliseconds in digits")
-		}
-		o.TTL = int64(n)
-	}
-	if p.Has(codec.FlagMessageID) && len(p.MessageID) > 0 {
-		o.Dedup = dedupID(p.MessageID)
-	}
-	for rest := p.Headers; ; {
-		name, v, next, ok := rest.Next()
-		if !ok {
-			break
-		}
-		rest = next
-		switch string(name) {
-		case "CC", "BCC":
-			return nil, badRequest("header " + string(name) + " is not offered here")
-		case "x-deduplication-header":
-			if id, ok := v.Text(); ok && len(id) > 0 {
-				o.Dedup = dedupID(id)
-			}
-		case "x-delay":
-			if n, ok := v.Int(); ok && n > 0 {
-				o.Delay = min(n, delayMillisMax)
-			}
-		}
-	}
-	address := make([]byte, 0, 2+len(m.exchange)+len(m.key))
-	address = append(append(address, byte(len(m.exchange))), m.exchange...)
-	address = append(append(address, byte(len(m.key))), m.key...)
-	sized := p.Append(binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(len(m.body))))
-	o.Native = [3][]byte{address, sized, m.body}
+	o.Native = native.Parts(m.exchange, m.key, 0, p, m.body)
 	return o, nil
-}
-
-// dedupID is stored, and the same as the AMQP door's: half a SHA-256.
-func dedupID(id []byte) (d record.DedupID) {
-	sum := sha256.Sum256(id)
-	copy(d[:], sum[:])
-	return d
 }
 
 // openMessage takes a record apart. One of another dialect is all body.
@@ -113,73 +49,16 @@ func openMessage(rec []byte) message {
 	if err != nil || e.Dialect != record.DialectAMQP091 {
 		return message{body: b}
 	}
-	m := message{body: b}
-	exchange, rest, ok := cutShort(b)
-	key, rest, also := cutShort(rest)
-	if !ok || !also || len(rest) < sizedBytesMin {
-		return m
+	stored, err := native.Open(b)
+	if err != nil {
+		return message{body: b}
 	}
-	size := binary.BigEndian.Uint64(rest) & bodySizeMask
-	if size > uint64(len(rest)-sizedBytesMin) {
-		return m
+	m := message{exchange: string(stored.Exchange), key: string(stored.Key), body: stored.Body}
+	if stored.Properties(&m.headers.Properties) != nil {
+		m.headers.Properties = codec.Properties{}
 	}
-	end := len(rest) - int(size)
-	if codec.DecodeProperties(rest[8:end], &m.properties) != nil {
-		m.properties = codec.Properties{}
-	}
-	m.exchange, m.key, m.body = string(exchange), string(key), rest[end:]
 	return m
 }
-
-func cutShort(b []byte) (text, rest []byte, ok bool) {
-	if len(b) == 0 || len(b) < 1+int(b[0]) {
-		return nil, nil, false
-	}
-	n := 1 + int(b[0])
-	return b[1:n], b[n:], true
-}
-
-// Header implements route.Message.
-func (m *message) Header(name string) (route.Value, bool) {
-	v, ok := m.properties.Headers.Lookup(name)
-	if !ok {
-		return route.Value{}, false
-	}
-	if n, ok := v.Int(); ok {
-		return route.Int(n), true
-	}
-	if f, ok := v.Float(); ok {
-		return route.Float(f), true
-	}
-	switch v.Kind {
-	case 't':
-		b, _ := v.Bool()
-		return route.Bool(b), true
-	case 'S', 'x':
-		return route.Borrow(v.Bytes), true
-	case 'V':
-		return route.Nil(), true
-	}
-	return route.Opaque(string(v.Bytes)), true
-}
-
-// Property implements route.Message.
-func (m *message) Property(which route.Property) (route.Value, bool) {
-	p := &m.properties
-	switch which {
-	case route.PropertyMessageID:
-		return route.Borrow(p.MessageID), p.Has(codec.FlagMessageID)
-	case route.PropertyCorrelationID:
-		return route.Borrow(p.CorrelationID), p.Has(codec.FlagCorrelationID)
-	case route.PropertyTimestamp:
-		return route.Time(int64(p.Timestamp)), p.Has(codec.FlagTimestamp)
-	case route.PropertyNone:
-	}
-	return route.Value{}, false
-}
-
-// Random implements route.Message.
-func (m *message) Random() uint64 { return rand.Uint64() }
 
 // properties are a message's as RabbitMQ spells them. Nil ones are not there.
 type properties struct {
@@ -261,14 +140,12 @@ func (p *properties) encode(to *codec.Properties) *failure {
 		to.Timestamp, to.Flags = uint64(*n), to.Flags|codec.FlagTimestamp
 	}
 	if p.Headers != nil {
-		if !encodable(p.Headers, codec.TableDepthMax) {
-			return badRequest("properties: headers are too deep, or the name of one is longer than 255 bytes")
-		}
 		whole(p.Headers)
-		to.Headers, to.Flags = codec.AppendMap(nil, p.Headers), to.Flags|codec.FlagHeaders
-		if codec.CheckTable(to.Headers) != nil {
-			return badRequest("properties: too many headers")
+		t, f := encodeTable(p.Headers)
+		if f != nil {
+			return f
 		}
+		to.Headers, to.Flags = t, to.Flags|codec.FlagHeaders
 	}
 	return nil
 }
@@ -292,51 +169,6 @@ func (p *properties) decode(from *codec.Properties) {
 	if from.Has(codec.FlagHeaders) {
 		p.Headers = from.Headers.Map()
 	}
-}
-
-// encodable says whether a value fits the dialect's tables. It goes down as far
-// as those may be deep, no further.
-func encodable(v any, depth int) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, inner := range v {
-			if depth == 0 || len(name) > shortBytesMax || !encodable(inner, depth-1) {
-				return false
-			}
-		}
-	case []any:
-		for _, inner := range v {
-			if depth == 0 || !encodable(inner, depth-1) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// whole makes integers of JSON numbers that are some, at any depth the decoder
-// allowed.
-func whole(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n
-		}
-		f, err := v.Float64()
-		if err != nil {
-			return v.String()
-		}
-		return f
-	case []any:
-		for i := range v {
-			v[i] = whole(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = whole(v[k])
-		}
-	}
-	return v
 }
 
 // payload decodes a body as it stands in JSON.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/internal/broker"
 	"weir/internal/record"
 )
 
@@ -22,10 +23,10 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := message{exchange: "x", key: "k", body: []byte{0, 0xff}}
-		if f := p.encode(&m.properties); f != nil {
+		if f := p.encode(&m.headers.Properties); f != nil {
 			t.Fatal(f.reason)
 		}
-		o, f := m.outgoing("guest")
+		o, f := m.outgoing(&broker.Principal{User: "guest"})
 		if f != nil {
 			t.Fatal(f.reason)
 		}
@@ -34,7 +35,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Errorf("%s: %+v", text, back)
 		}
 		var shown properties
-		shown.decode(&back.properties)
+		shown.decode(&back.headers.Properties)
 		want, err := json.Marshal(&p)
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +53,7 @@ func TestMessageRoundTrip(t *testing.T) {
 // FuzzShowMessage: whatever was stored can be shown.
 func FuzzShowMessage(f *testing.F) {
 	m := message{exchange: "x", key: "k", body: []byte("body")}
-	o, _ := m.outgoing("guest")
+	o, _ := m.outgoing(&broker.Principal{User: "guest"})
 	f.Add(uint8(1), append(append(append([]byte(nil), o.Native[0]...), o.Native[1]...), o.Native[2]...), int64(2))
 	f.Add(uint8(2), []byte("\xff"), int64(-1))
 	f.Fuzz(func(t *testing.T, dialect uint8, native []byte, truncate int64) {
@@ -80,7 +81,7 @@ func FuzzPublishBody(f *testing.F) {
 		if bad != nil {
 			return
 		}
-		o, bad := m.outgoing("guest")
+		o, bad := m.outgoing(&broker.Principal{User: "guest"})
 		if bad != nil {
 			return
 		}
@@ -89,7 +90,7 @@ func FuzzPublishBody(f *testing.F) {
 			t.Errorf("%d bytes of %d", size, len(text))
 		}
 		back := openMessage(record.Append(nil, &record.Envelope{Dialect: o.Dialect}, o.Native[0], o.Native[1], o.Native[2]))
-		if back.key != m.key || string(back.body) != string(m.body) || back.properties.Flags != m.properties.Flags {
+		if back.key != m.key || string(back.body) != string(m.body) || back.headers.Properties.Flags != m.headers.Properties.Flags {
 			t.Errorf("%q comes back as %+v", text, back)
 		}
 	})

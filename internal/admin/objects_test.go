@@ -35,6 +35,7 @@ func TestQueueArgumentsAreEnforcedOrRefused(t *testing.T) {
 		`{"x-max-length":-1}`, `{"x-max-length":"5"}`, `{"x-message-ttl":1.5}`, `{"x-overflow":"drop"}`, `{"x-expires":0}`,
 		`{"x-queue-type":"stream"}`, `{"x-max-age":"1D"}`, `{"x-dead-letter-routing-key":"k"}`, `{"x-delivery-limit":3}`,
 		`{"x-max-priority":256}`, `{"x-queue-type":"quorum","x-max-priority":5}`, `{"x-rate-limit":0}`,
+		`{"x-queue-type":"quorum","x-delayed-retry-type":"failed"}`, `{"x-queue-type":"quorum","x-member-placement-tag":"a"}`,
 	} {
 		r := n.call(400, "PUT", "/api/queues/%2F/q", `{"arguments":`+arguments+`}`)
 		want(t, r.object(t), "error", "bad_request")
@@ -45,6 +46,51 @@ func TestQueueArgumentsAreEnforcedOrRefused(t *testing.T) {
 	n.call(400, "PUT", "/api/queues/%2F/q", `{"name":"other"}`)
 	n.call(400, "PUT", "/api/queues/%2F/amq.q", `{}`)
 	n.call(404, "GET", "/api/queues/%2F/q", "")
+}
+
+// What is refused here is refused in RabbitMQ's words, and what it takes is taken.
+func TestArgumentsAreThoseOfAMQP(t *testing.T) {
+	n := start(t)
+	for path, body := range map[string]string{
+		"/api/queues/%2F/q1":    `{"type":"quorum","arguments":{"x-delayed-retry-type":"all","x-delayed-retry-min":5,"x-max-in-memory-length":3}}`,
+		"/api/queues/%2F/q2":    `{"arguments":{"x-queue-type":"undefined","x-queue-version":2,"x-max-length":5}}`,
+		"/api/exchanges/%2F/e1": `{"type":"x-consistent-hash","arguments":{"hash-header":"customer"}}`,
+		"/api/exchanges/%2F/e2": `{"type":"x-delayed-message","arguments":{"x-delayed-type":"topic"}}`,
+	} {
+		n.call(201, "PUT", path, body)
+		n.call(204, "PUT", path, body)
+	}
+	want(t, n.call(200, "GET", "/api/queues/%2F/q2", "").object(t), "type", "classic")
+	for _, row := range [][3]string{
+		{"/api/queues/%2F/q", `{"arguments":{"x-max-length":-1}}`,
+			"PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}"},
+		{"/api/queues/%2F/q", `{"type":"stream"}`, "NOT_IMPLEMENTED - queue type 'stream' is not implemented"},
+		{"/api/queues/%2F/q2", `{"arguments":{"x-max-length":6,"x-queue-version":2}}`, "PRECONDITION_FAILED - inequivalent arg " +
+			"'x-max-length' for queue 'q2' in vhost '/': received the value '6' of type 'long' but current is the value '5' of type 'signedint'"},
+		{"/api/exchanges/%2F/e", `{"type":"odd"}`, "PRECONDITION_FAILED - unknown exchange type 'odd'"},
+		{"/api/exchanges/%2F/e", `{"type":"x-delayed-message"}`,
+			"PRECONDITION_FAILED - Invalid argument, 'x-delayed-type' must be an existing exchange type"},
+		{"/api/exchanges/%2F/e1", `{"type":"x-consistent-hash","arguments":{"hash-property":"priority"}}`,
+			"PRECONDITION_FAILED - Unsupported property: priority"},
+	} {
+		want(t, n.call(400, "PUT", row[0], row[1]).object(t), "reason", row[2])
+	}
+}
+
+func TestCarbonCopies(t *testing.T) {
+	n := start(t)
+	for _, q := range []string{"to", "cc", "bcc"} {
+		n.call(201, "PUT", "/api/queues/%2F/"+q, `{}`)
+	}
+	n.call(200, "POST", "/api/exchanges/%2F//publish",
+		`{"routing_key":"to","payload":"p","properties":{"headers":{"CC":["cc"],"BCC":["bcc"],"a":1}}}`)
+	for _, q := range []string{"to", "cc", "bcc"} {
+		items := n.call(200, "POST", "/api/queues/%2F/"+q+"/get", `{"ackmode":"ack_requeue_false"}`).items(t)
+		if len(items) != 1 {
+			t.Fatalf("%s has %d messages", q, len(items))
+		}
+		want(t, items[0], "properties", "map[headers:map[CC:[cc] a:1]]")
+	}
 }
 
 // A queue made here is the same queue to an AMQP client that declares it alike.

@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/auth"
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/native"
 )
 
 // likeRabbitMQ is the version whose API this one follows; tools compare it.
@@ -35,7 +36,7 @@ func (c *call) overview() *failure {
 	s := c.options.Broker.Stats()
 	t := &s.Totals
 	kinds := []map[string]any{}
-	for _, k := range []string{"direct", "fanout", "headers", "topic", "x-consistent-hash", "x-modulus-hash", "x-random"} {
+	for _, k := range native.ExchangeTypes {
 		kinds = append(kinds, map[string]any{"name": k, "enabled": true})
 	}
 	return c.ok(map[string]any{

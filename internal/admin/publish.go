@@ -35,7 +35,7 @@ func (b *publishBody) message(exchange string) (*message, *failure) {
 	if b.Headers != nil && b.Properties.Headers == nil {
 		b.Properties.Headers = b.Headers
 	}
-	if f := b.Properties.encode(&m.properties); f != nil {
+	if f := b.Properties.encode(&m.headers.Properties); f != nil {
 		return nil, f
 	}
 	var f *failure
@@ -70,7 +70,7 @@ func (c *call) publish() *failure {
 // publishOne publishes m and waits until it is durable. It returns how many
 // queues it reached.
 func (c *call) publishOne(s *broker.Session, m *message) (int, *failure) {
-	o, f := m.outgoing(c.principal.User)
+	o, f := m.outgoing(&c.principal)
 	if f != nil {
 		return 0, f
 	}
@@ -127,7 +127,7 @@ type messageItem struct {
 func showMessage(rec []byte, encoding string, truncate int64) messageItem {
 	m := openMessage(rec)
 	item := messageItem{PayloadBytes: len(m.body), Exchange: m.exchange, RoutingKey: m.key}
-	item.Properties.decode(&m.properties)
+	item.Properties.decode(&m.headers.Properties)
 	if truncate >= 0 && int64(len(m.body)) > truncate {
 		m.body = m.body[:truncate]
 	}

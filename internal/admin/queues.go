@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/native"
 )
 
 // queueItem is a queue as RabbitMQ shows it.
@@ -50,7 +51,7 @@ type stat struct {
 func (c *call) showQueue(q *broker.QueueInfo) any {
 	r := c.rates.of(q, c.options.Clock.Millis())
 	return &queueItem{
-		Name: q.Name, Vhost: q.Namespace, Type: queueType(q.Arguments), Durable: q.Durable, AutoDelete: q.AutoDelete,
+		Name: q.Name, Vhost: q.Namespace, Type: native.QueueType(q.Arguments), Durable: q.Durable, AutoDelete: q.AutoDelete,
 		Exclusive: q.Exclusive, Arguments: object(q.Arguments), Node: c.node, State: "running",
 		Messages: q.Total, Ready: q.Ready, Unacknowledged: q.Unsettled, Bytes: q.Bytes, BytesReady: q.ReadyBytes,
 		Consumers: q.Consumers, ActiveConsumer: q.ActiveConsumer, MessagesDetails: rate{r.messages},
@@ -147,7 +148,7 @@ func (c *call) putQueue() *failure {
 		return f
 	}
 	body.Type = cmp.Or(body.Type, body.QueueType)
-	spec := broker.QueueSpec{Name: c.args[1], Durable: true, AutoDelete: bool(body.AutoDelete), Arguments: body.Arguments}
+	spec := broker.QueueSpec{Name: c.args[1], Durable: true, AutoDelete: bool(body.AutoDelete)}
 	if body.Durable != nil {
 		spec.Durable = bool(*body.Durable)
 	}
@@ -156,14 +157,18 @@ func (c *call) putQueue() *failure {
 		return badRequest("a queue needs a name")
 	case bool(body.Exclusive):
 		return badRequest("exclusive: there is no connection here that could own the queue")
-	case body.Type != "" && spec.Arguments["x-queue-type"] == nil:
-		if spec.Arguments == nil {
-			spec.Arguments = map[string]any{}
+	case body.Type != "" && body.Arguments["x-queue-type"] == nil:
+		if body.Arguments == nil {
+			body.Arguments = arguments{}
 		}
-		spec.Arguments["x-queue-type"] = body.Type
+		body.Arguments["x-queue-type"] = body.Type
 	}
-	if f := readArguments(&spec); f != nil {
+	t, f := encodeTable(body.Arguments)
+	if f != nil {
 		return f
+	}
+	if e := native.ReadQueue(&spec, c.args[0], t, false); e != nil {
+		return badRequest(e.Error())
 	}
 	s, f := c.open(c.args[0])
 	if f != nil {

@@ -151,7 +151,7 @@ func (c *call) publishLine(p *broker.Publisher, text []byte, answer *published) 
 	if f != nil {
 		return f
 	}
-	o, f := m.outgoing(c.principal.User)
+	o, f := m.outgoing(&c.principal)
 	if f != nil {
 		return f
 	}
