@@ -83,15 +83,7 @@ func (ch *channel) queueBind(arguments []byte) *exception {
 	if err := m.Decode(arguments); err != nil {
 		return undecodable(arguments)
 	}
-	queue, e := ch.queueName(m.Queue)
-	if e != nil {
-		return e
-	}
-	key := m.RoutingKey
-	if m.Queue == "" && key == "" {
-		key = ch.lastQueue
-	}
-	if e := ch.bind(false, "queue", queue, m.Exchange, key, m.Arguments); e != nil {
+	if e := ch.bindQueue(false, m.Queue, m.Exchange, m.RoutingKey, m.Arguments); e != nil {
 		return e
 	}
 	ch.answer(m.NoWait, &codec.QueueBindOk{})
@@ -103,19 +95,24 @@ func (ch *channel) queueUnbind(arguments []byte) *exception {
 	if err := m.Decode(arguments); err != nil {
 		return undecodable(arguments)
 	}
-	queue, e := ch.queueName(m.Queue)
-	if e != nil {
-		return e
-	}
-	key := m.RoutingKey
-	if m.Queue == "" && key == "" {
-		key = ch.lastQueue
-	}
-	if e := ch.bind(true, "queue", queue, m.Exchange, key, m.Arguments); e != nil {
+	if e := ch.bindQueue(true, m.Queue, m.Exchange, m.RoutingKey, m.Arguments); e != nil {
 		return e
 	}
 	ch.answer(false, &codec.QueueUnbindOk{})
 	return nil
+}
+
+// bindQueue binds or unbinds a queue. Without a name and key, the key is the name
+// of the queue declared last.
+func (ch *channel) bindQueue(remove bool, name, source, key string, arguments codec.Table) *exception {
+	queue, e := ch.queueName(name)
+	if e != nil {
+		return e
+	}
+	if name == "" && key == "" {
+		key = queue
+	}
+	return ch.bind(remove, "queue", queue, source, key, arguments)
 }
 
 func (ch *channel) queuePurge(arguments []byte) *exception {

@@ -56,10 +56,7 @@ func (ch *channel) basicNack(arguments []byte) *exception {
 	if m.Decode(arguments) != nil {
 		return undecodable(arguments)
 	}
-	if m.Requeue {
-		return ch.settle(m.DeliveryTag, m.Multiple, broker.Release)
-	}
-	return ch.settle(m.DeliveryTag, m.Multiple, broker.Reject)
+	return ch.settle(m.DeliveryTag, m.Multiple, refusal(m.Requeue))
 }
 
 func (ch *channel) basicReject(arguments []byte) *exception {
@@ -67,10 +64,14 @@ func (ch *channel) basicReject(arguments []byte) *exception {
 	if m.Decode(arguments) != nil {
 		return undecodable(arguments)
 	}
-	if m.Requeue {
-		return ch.settle(m.DeliveryTag, false, broker.Release)
+	return ch.settle(m.DeliveryTag, false, refusal(m.Requeue))
+}
+
+func refusal(requeue bool) broker.Outcome {
+	if requeue {
+		return broker.Release
 	}
-	return ch.settle(m.DeliveryTag, false, broker.Reject)
+	return broker.Reject
 }
 
 // recover gives everything unacked back to its queues.

@@ -13,9 +13,8 @@ import (
 	"weir/internal/vfs"
 )
 
-// publishing returns a channel whose connection has input in its buffer: count
-// publishes of small messages.
-func publishing(t testing.TB, count int) (*channel, int) {
+// guest returns a broker and the user everybody starts with.
+func guest(t testing.TB) (*broker.Broker, broker.Principal) {
 	b, err := broker.Open(broker.Options{FS: vfs.NewMem(), Dir: "data", WALFileBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -25,9 +24,17 @@ func publishing(t testing.TB, count int) (*channel, int) {
 	if refused != nil {
 		t.Fatal(refused)
 	}
+	return b, principal
+}
+
+// publishing returns a channel whose connection has input in its buffer: count
+// publishes of small messages.
+func publishing(t testing.TB, count int) (*channel, int) {
+	b, principal := guest(t)
 	here, there := net.Pipe()
 	t.Cleanup(func() { _, _ = here.Close(), there.Close() })
 	c := newConn(New(Options{Broker: b}), here, nil)
+	var refused *broker.Error
 	if c.session, refused = b.Open(principal, broker.SessionOptions{Namespace: "/"}); refused != nil {
 		t.Fatal(refused)
 	}

@@ -3,12 +3,10 @@ package amqp091
 import (
 	"io"
 	"net"
-	"net/netip"
 	"testing"
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
-	"weir/internal/vfs"
 )
 
 // silent is a connection on which nothing ever comes: the input of this fuzz
@@ -20,15 +18,7 @@ func (silent) Read([]byte) (int, error) { return 0, io.EOF }
 // FuzzConnection feeds whatever comes to a connection with channel 1 open. The
 // connection may close; it may not panic, hang or keep what it was not sent.
 func FuzzConnection(f *testing.F) {
-	b, err := broker.Open(broker.Options{FS: vfs.NewMem(), Dir: "data", WALFileBytes: 1 << 20})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = b.Close() })
-	principal, refused := b.Authenticate("guest", "guest", netip.MustParseAddrPort("127.0.0.1:1"))
-	if refused != nil {
-		f.Fatal(refused)
-	}
+	b, principal := guest(f)
 	server := New(Options{Broker: b})
 	publish := codec.AppendMethod(nil, 1, &codec.BasicPublish{RoutingKey: []byte("q"), Mandatory: true})
 	publish = codec.AppendHeader(publish, 1, (&codec.Properties{}).Append([]byte{0, 0, 0, 0, 0, 0, 0, 2}))
@@ -45,6 +35,7 @@ func FuzzConnection(f *testing.F) {
 		here, there := net.Pipe()
 		go func() { _, _ = io.Copy(io.Discard, there) }()
 		c := newConn(server, silent{here}, nil)
+		var refused *broker.Error
 		if c.session, refused = b.Open(principal, broker.SessionOptions{Namespace: "/", Kill: c.force}); refused != nil {
 			t.Fatal(refused)
 		}
