@@ -297,8 +297,8 @@ func (m *Machine) applySettle(l *Log, lo, hi record.Offset, why Why) {
 	if hi > l.next {
 		hi = l.next
 	}
-	if lo < min(hi, l.shelved) && l.retained == never {
-		m.shelf.Drop(l.id, lo, min(hi, l.shelved), func(a, b record.Offset) int64 {
+	if end := min(hi, l.shelved, l.retained); lo < end {
+		m.shelf.Drop(l.id, lo, end, func(a, b record.Offset) int64 {
 			return int64(unsettled.CountRange(a, b))
 		})
 	}
