@@ -127,7 +127,10 @@ func workUntil(n *node, h *history, messages int, end chan struct{}) bool {
 }
 
 func workOnce(n *node, h *history, messages int, end chan struct{}) bool {
-	s := n.session()
+	s, err := n.Open(broker.Principal{User: "guest"}, broker.SessionOptions{Namespace: "/"})
+	if err != nil {
+		return false
+	}
 	var publishers [queuesUnderTest]*broker.Publisher
 	confirmed := make(chan struct{}, 2*messages)
 	for i := range queuesUnderTest {
