@@ -49,6 +49,7 @@ func (s *State) putNamespace(n *Namespace) Result {
 	}
 	s.addNamespace(n)
 	s.mark("n", n.Name, "")
+	s.mark("c", "", "")
 	return Result{}
 }
 
@@ -74,6 +75,7 @@ func (s *State) deleteNamespace(name string) Result {
 	}
 	delete(s.namespaces, name)
 	s.mark("n", name, "")
+	s.mark("c", "", "")
 	return r
 }
 

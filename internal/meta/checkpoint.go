@@ -17,6 +17,9 @@ const keySeparator = "\x00"
 
 type counters struct {
 	NextLog record.LogID `json:"next_log"`
+	// NoDefault says that the default namespace, which every new state has, was
+	// deleted.
+	NoDefault bool `json:"no_default,omitempty"`
 }
 
 func joinKey(parts ...string) string { return strings.Join(parts, keySeparator) }
@@ -46,7 +49,7 @@ func (s *State) value(key string) any {
 	parts := strings.SplitN(key, keySeparator, 3)
 	switch kind, a, b := parts[0], parts[1], parts[2]; kind {
 	case "c":
-		return counters{s.nextLog}
+		return counters{s.nextLog, s.namespaces[DefaultNamespace] == nil}
 	case "n":
 		if n := s.namespaces[a]; n != nil {
 			return n
@@ -95,6 +98,9 @@ func (l *Loader) Load(key, value []byte) error {
 			return fmt.Errorf("checkpoint %q: %w", key, err)
 		}
 		l.state.nextLog = c.NextLog
+		if c.NoDefault {
+			l.state.deleteNamespace(DefaultNamespace)
+		}
 		return nil
 	case "n":
 		n := &Namespace{}
