@@ -156,6 +156,23 @@ func (d *Door) serve(conn net.Conn) {
 // StopAccepting closes the listener; open connections go on.
 func (d *Door) StopAccepting() error { return d.listener.Close() }
 
+// Drain gives the open connections so long to end by themselves, then closes.
+// The caller has stopped accepting and told the clients to go.
+func (d *Door) Drain(limit time.Duration) {
+	ended, late := make(chan struct{}), make(chan struct{})
+	go func() {
+		d.done.Wait()
+		close(ended)
+	}()
+	t := d.options.Clock.AfterFunc(limit, func() { close(late) })
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-late:
+	}
+	d.Close()
+}
+
 // Close ends the connections that are still open and waits for their handlers.
 func (d *Door) Close() {
 	d.mu.Lock()

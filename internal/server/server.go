@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
+	"time"
 
 	"weir/internal/admin"
 	"weir/internal/broker"
@@ -21,6 +23,9 @@ import (
 
 // Version of this build.
 const Version = "0.1.0"
+
+// drainTimeout bounds how long clients may take to say goodbye at shutdown.
+const drainTimeout = 5 * time.Second
 
 // exitDisk is the exit status after a disk failure.
 const exitDisk = 70
@@ -190,9 +195,15 @@ func (s *Server) Close() error {
 	if s.amqp != nil {
 		s.amqp.Drain()
 	}
+	var draining sync.WaitGroup
 	for _, d := range s.doors {
-		d.Close()
+		if d.Name() == "http" {
+			d.Close() // its clients ask again
+			continue
+		}
+		draining.Go(func() { d.Drain(drainTimeout) })
 	}
+	draining.Wait()
 	if s.broker != nil {
 		errs = append(errs, s.broker.Close())
 	}

@@ -184,9 +184,30 @@ func (c *conn) end() {
 		_ = c.net.SetWriteDeadline(c.server.options.Clock.Now().Add(closeTimeout))
 		<-done
 	}
+	c.linger()
 	c.abort()
 	wire.PutBuffer(c.buf)
 	c.buf = nil
+}
+
+// linger ends our half of the connection and reads what the client had sent
+// before it saw our goodbye: closing with unread bytes would reset the connection
+// and destroy a close-ok on its way.
+func (c *conn) linger() {
+	half, ok := c.net.(interface{ CloseWrite() error })
+	c.out.Lock()
+	closed := c.out.closed
+	c.out.Unlock()
+	if !ok || closed || half.CloseWrite() != nil {
+		return
+	}
+	c.deadline(closeTimeout)
+	var scrap [512]byte
+	for {
+		if _, err := c.net.Read(scrap[:]); err != nil {
+			return
+		}
+	}
 }
 
 // closeSession detaches every consumer and gives every lease back.
