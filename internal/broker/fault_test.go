@@ -40,7 +40,7 @@ func (f *fatality) fatal(err error) {
 func TestDeviceErrors(t *testing.T) {
 	stride := 23
 	if long() {
-		stride = 1
+		stride = 3
 	}
 	rng := rand.New(rand.NewPCG(7, 7))
 	tried := 0
