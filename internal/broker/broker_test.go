@@ -449,3 +449,42 @@ func TestShardsOfAStoreStay(t *testing.T) {
 		}
 	}
 }
+
+// TestCrashFlagsWhatWasDelivered cuts the power the moment a consumer has its
+// messages: every one of them is flagged when it comes again.
+func TestCrashFlagsWhatWasDelivered(t *testing.T) {
+	fs := vfs.NewMem()
+	n := start(t, fs)
+	s := n.session()
+	declare(t, s, broker.QueueSpec{Name: "q", Durable: true})
+	declare(t, s, broker.QueueSpec{Name: "untouched", Durable: true})
+	p := newPublisher(s)
+	for i := range 10 {
+		p.send(t, "", "q", fmt.Sprint("m", i))
+		p.send(t, "", "untouched", "x")
+	}
+	p.wait()
+	in := newInbox()
+	if _, err := s.Attach(broker.AttachOptions{Queue: "q", Credit: 4}, in); err != nil {
+		t.Fatal(err)
+	}
+	in.take(t, 4)
+	after := fs.CrashClone(func() bool { return false })
+	n.stop()
+
+	n = start(t, after)
+	defer n.stop()
+	s = n.session()
+	in = newInbox()
+	if _, err := s.Attach(broker.AttachOptions{Queue: "q", Credit: 10}, in); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range in.take(t, 10)[:4] {
+		if !d.Redelivered {
+			t.Errorf("%s is not flagged", body(d))
+		}
+	}
+	if d, ok, err := s.Pull("untouched", true); err != nil || !ok || d.Delivery.Redelivered {
+		t.Errorf("untouched: %v %v %v", ok, err, d.Delivery.Redelivered)
+	}
+}

@@ -486,6 +486,7 @@ func (h *host) finalFlush() {
 			return
 		}
 		last := func() { h.flush(func(error) { close(done) }) }
+		h.machine.Calm()
 		if h.machine.Pending() == 0 {
 			last()
 			return

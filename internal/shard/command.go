@@ -24,6 +24,7 @@ import (
 //	delivered 8: log u64, end u64
 //	trim      9: log u64, first u64
 //	commit   10: log u64, next u64, length u16, cursor name
+//	calm     11: log u64, end u64
 const (
 	entryVersion     = 1
 	entryHeaderBytes = 9
@@ -38,6 +39,7 @@ const (
 	commandDelivered = 8
 	commandTrim      = 9
 	commandCommit    = 10
+	commandCalm      = 11
 
 	rangeCommandBytes = 1 + 8 + 1 + 8 + 8
 	// TargetsMax is how many logs of one shard a single append may name.
@@ -160,7 +162,7 @@ func (c *command) next(b []byte, p int) (int, error) {
 		}
 		c.body = rest[4 : 4+n]
 		return p + 13 + n, nil
-	case commandRewind, commandDelivered, commandTrim, commandCommit:
+	case commandRewind, commandDelivered, commandTrim, commandCommit, commandCalm:
 		if len(rest) < 8 {
 			return 0, errEntry
 		}

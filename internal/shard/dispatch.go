@@ -91,8 +91,8 @@ func (m *Machine) Detach(log record.LogID, id cursor.ConsumerID, count bool) uin
 	return n
 }
 
-func countArg(count bool) byte {
-	if count {
+func flag(set bool) byte {
+	if set {
 		return 1
 	}
 	return 0
@@ -155,7 +155,7 @@ func (m *Machine) Released(log record.LogID, id cursor.ConsumerID, lo, hi record
 // nothing out: what follows them must not overtake them.
 func (m *Machine) release(l *Log, lo, hi record.Offset, count bool) {
 	l.releasing += int64(hi - lo)
-	m.emit(commandRelease, l.id, countArg(count), lo, hi)
+	m.emit(commandRelease, l.id, flag(count), lo, hi)
 }
 
 // Stored says that a dead letter has reached its target.
@@ -220,7 +220,7 @@ func (m *Machine) handOut(l *Log) {
 			break
 		}
 		id, ok := l.cursor.Pick()
-		if !ok {
+		if !ok || !m.mayDeliver(l, o) {
 			break
 		}
 		rec, ok := m.load(l, o)
@@ -252,7 +252,7 @@ func (m *Machine) handOut(l *Log) {
 
 // lease gives o to the consumer and counts it.
 func (m *Machine) lease(l *Log, c *consumer, o record.Offset, rec []byte) Delivery {
-	d := Delivery{Offset: o, Count: l.cursor.Count(o), Redelivered: l.cursor.Redelivered(o), Record: rec}
+	d := Delivery{Offset: o, Count: l.cursor.Count(o), Redelivered: o < l.suspect || l.cursor.Redelivered(o), Record: rec}
 	l.cursor.Lease(o, c.id, m.now)
 	l.stats.Delivered++
 	m.counts.Delivered++
@@ -334,6 +334,9 @@ func (m *Machine) servePulls(l *Log) {
 		o, ok := l.cursor.Peek(m.now)
 		var d Delivery
 		if ok {
+			if !m.mayDeliver(l, o) {
+				return
+			}
 			rec, loaded := m.load(l, o)
 			if !loaded {
 				return

@@ -21,6 +21,7 @@ type Log struct {
 	why      map[record.Offset]Why // of the cursor's dead messages
 	dedup    *dedup
 	commits  map[string]record.Offset // positional cursors
+	attended bool                     // messages may have been delivered beyond the cursor\'s high-water mark
 
 	// Where messages are.
 	tail    store.Range
@@ -28,17 +29,20 @@ type Log struct {
 	dirty   bool          // changed since the last checkpoint
 
 	// Leader only.
-	consumers map[cursor.ConsumerID]*consumer
-	hot       bool // stands in Machine.hot
-	timed     bool // stands in Machine.timers
-	delivered record.Offset
-	announced record.Offset // delivered, as proposed
-	cold      cold
-	pulls     []pull
-	inflight  int64 // proposed, not yet applied: for limits
-	inflightB int64
-	releasing int64 // messages whose release is proposed, not yet applied
-	stats     Stats
+	consumers  map[cursor.ConsumerID]*consumer
+	hot        bool // stands in Machine.hot
+	timed      bool // stands in Machine.timers
+	delivered  record.Offset
+	allowed    record.Offset // may be delivered: what a crash would flag
+	suspect    record.Offset // below it, delivered before a crash perhaps
+	announcing bool
+	announced  record.Offset // delivered, as proposed
+	cold       cold
+	pulls      []pull
+	inflight   int64 // proposed, not yet applied: for limits
+	inflightB  int64
+	releasing  int64 // messages whose release is proposed, not yet applied
+	stats      Stats
 }
 
 // Stats counts what happened to a log on this leader.

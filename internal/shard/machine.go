@@ -84,6 +84,9 @@ func (m *Machine) Lead(now int64) {
 	for _, l := range m.logs {
 		m.watch(l)
 		m.heat(l)
+		if l.attended {
+			l.suspect = min(l.next, l.cursor.HighWater()+deliverySlack)
+		}
 		l.cursor.Dead().Ranges(func(lo, hi record.Offset) bool {
 			for o := lo; o < hi; o++ {
 				m.dead = append(m.dead, m.deadLetter(l, o))
@@ -168,7 +171,10 @@ func (m *Machine) apply(c *command, data []byte, slab uint32, now int64) {
 	case commandRewind:
 		m.applyRewind(l, c.lo)
 	case commandDelivered:
+		m.applyDelivered(l, c.lo)
+	case commandCalm:
 		l.cursor.Delivered(c.lo)
+		l.attended = false
 	case commandTrim:
 		m.applyTrim(l, c.lo)
 	case commandCommit:

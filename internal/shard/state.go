@@ -19,7 +19,7 @@ var ErrNoLog = errors.New("shard: no such log")
 // Checkpoint keys: 'l' and the log id big endian for a log's state, 's' and a
 // name for a segment on the shelf. A log's value, little endian:
 //
-//	version u8 = 1 | next u64 | retained u64 | config length u32, JSON
+//	version u8 = 1 | flags u8 (1: attended) | next u64 | retained u64 | config length u32, JSON
 //	dead n u32, n × (offset u64, why u8) | dedup n u32, n × (id, when)
 //	commits n u32, n × (length u16, name, next u64) | cursor state
 const stateVersion = 1
@@ -29,7 +29,7 @@ func logKey(id record.LogID) []byte {
 }
 
 func (l *Log) encode(dst []byte) []byte {
-	dst = append(dst, stateVersion)
+	dst = append(dst, stateVersion, flag(l.attended))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.next))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.retained))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.config.encoded)))
@@ -51,12 +51,14 @@ func (l *Log) encode(dst []byte) []byte {
 
 // decodeLog is the opposite of encode.
 func (m *Machine) decodeLog(id record.LogID, b []byte) (*Log, error) {
-	if len(b) < 21 || b[0] != stateVersion {
+	if len(b) < 22 || b[0] != stateVersion || b[1] > 1 {
 		return nil, errState
 	}
-	l := &Log{id: id, next: record.Offset(binary.LittleEndian.Uint64(b[1:])), retained: record.Offset(binary.LittleEndian.Uint64(b[9:]))}
-	n := int(binary.LittleEndian.Uint32(b[17:]))
-	b = b[21:]
+	l := &Log{id: id, attended: b[1] == 1}
+	l.next = record.Offset(binary.LittleEndian.Uint64(b[2:]))
+	l.retained = record.Offset(binary.LittleEndian.Uint64(b[10:]))
+	n := int(binary.LittleEndian.Uint32(b[18:]))
+	b = b[22:]
 	if n > len(b) {
 		return nil, errState
 	}
