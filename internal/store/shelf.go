@@ -352,6 +352,9 @@ func (s *Shelf) Remove(d Doomed) error {
 
 // Close closes all files.
 func (s *Shelf) Close() error {
+	s.mu.Lock()
+	clear(s.mu.runs) // a Read that goes on finds nothing
+	s.mu.Unlock()
 	var first error
 	for _, f := range s.files {
 		if err := f.close(); err != nil && first == nil {
@@ -365,9 +368,10 @@ func (s *Shelf) Close() error {
 // about maxBytes are read. It may be called from any goroutine.
 func (s *Shelf) Read(log record.LogID, from record.Offset, maxBytes int, add func(segment.Entry) bool) error {
 	left, stopped := maxBytes, false
-	for _, r := range s.find(log, from, ^record.Offset(0)) {
-		err := r.file.read(log, from, left, func(e segment.Entry) bool {
+	for runs := s.find(log, from, ^record.Offset(0)); len(runs) > 0; {
+		open, err := runs[0].file.read(log, from, left, func(e segment.Entry) bool {
 			left -= len(e.Record)
+			from = e.Offset + 1
 			stopped = !add(e) || left <= 0
 			return !stopped
 		})
@@ -376,6 +380,9 @@ func (s *Shelf) Read(log record.LogID, from record.Offset, maxBytes int, add fun
 		}
 		if stopped || left <= 0 {
 			return nil
+		}
+		if runs = runs[1:]; !open {
+			runs = s.find(log, from, ^record.Offset(0))
 		}
 	}
 	return nil
@@ -397,13 +404,13 @@ func (s *Shelf) Attributes(add func(log record.LogID, o record.Offset, priority 
 	return nil
 }
 
-// read is the reader's Read, or nothing at all once the file is closed: all it
-// held was unwanted or is in another file by then.
-func (f *file) read(log record.LogID, from record.Offset, maxBytes int, add func(segment.Entry) bool) error {
+// read is the reader's Read. It reports false if the file is closed: what it held
+// was unwanted or is in another file by then.
+func (f *file) read(log record.LogID, from record.Offset, maxBytes int, add func(segment.Entry) bool) (open bool, err error) {
 	f.use.RLock()
 	defer f.use.RUnlock()
 	if f.closed {
-		return nil
+		return false, nil
 	}
-	return f.reader.Read(log, from, maxBytes, add)
+	return true, f.reader.Read(log, from, maxBytes, add)
 }

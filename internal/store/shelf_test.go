@@ -98,3 +98,51 @@ func TestRewriteKeepsRunsDisjoint(t *testing.T) {
 		}
 	}
 }
+
+// TestReadFollowsARewrite takes a file away, rewritten into another, after a Read
+// has looked up where its messages are.
+func TestReadFollowsARewrite(t *testing.T) {
+	s, err := store.OpenShelf(vfs.NewMem(), "shelf", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range record.Offset(3) {
+		shelve(t, s, i*100, i*100+100)
+	}
+	s.Drop(log, 110, 190, func(lo, hi record.Offset) int64 { return int64(hi - lo) })
+	rewrite := func() {
+		j := s.PlanRewrite()
+		for i := range j.Runs {
+			r := &j.Runs[i]
+			r.Wanted = [][2]record.Offset{{r.First, r.Last + 1}}
+		}
+		w, err := s.Run(j)
+		if err == nil {
+			err = s.Put(w, func(_ record.LogID, first, last record.Offset) int64 { return int64(last - first + 1) })
+		}
+		if err == nil {
+			err = s.Remove(s.TakeChange().Gone[1:]) // the first is being read
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	var got []record.Offset
+	err = s.Read(log, 0, 1<<30, func(e segment.Entry) bool {
+		if got = append(got, e.Offset); len(got) == 1 {
+			rewrite()
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, o := range got {
+		if o != record.Offset(i) {
+			t.Fatalf("offset %d follows %d", o, i-1)
+		}
+	}
+	if len(got) != 300 {
+		t.Fatalf("%d of 300 messages", len(got))
+	}
+}

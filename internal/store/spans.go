@@ -29,14 +29,17 @@ func (s *Shelf) Spans(log record.LogID) []Span {
 // OffsetByTime returns the first shelved offset of log with a timestamp of at
 // least unixMillis. It reads files and may be called from any goroutine.
 func (s *Shelf) OffsetByTime(log record.LogID, unixMillis int64) (record.Offset, bool, error) {
-	for _, r := range s.find(log, 0, ^record.Offset(0)) {
-		r.file.use.RLock()
-		if r.file.closed {
-			r.file.use.RUnlock()
+	for runs := s.find(log, 0, ^record.Offset(0)); len(runs) > 0; {
+		f := runs[0].file
+		runs = runs[1:]
+		f.use.RLock()
+		if f.closed { // rewritten or gone since the look-up
+			f.use.RUnlock()
+			runs = s.find(log, 0, ^record.Offset(0))
 			continue
 		}
-		o, ok, err := r.file.reader.OffsetByTime(log, unixMillis)
-		r.file.use.RUnlock()
+		o, ok, err := f.reader.OffsetByTime(log, unixMillis)
+		f.use.RUnlock()
 		if ok || err != nil {
 			return o, ok, err
 		}
