@@ -122,6 +122,10 @@ func (m *Machine) Counts(id record.LogID) (Counts, bool) {
 	}
 	c := Counts{Counts: l.cursor.Counts(), Stats: l.stats, Next: l.next}
 	c.Ready += uint64(l.releasing) // as good as given back
+	if visible := c.Ready + c.Leased + c.Delayed; c.Unsettled > visible {
+		// The rest is gone for everybody but not for the log yet.
+		c.Bytes = int64(float64(c.Bytes) * float64(visible) / float64(c.Unsettled))
+	}
 	if l.config.SingleActive {
 		c.Active, _ = l.cursor.Active()
 	}
