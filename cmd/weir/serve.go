@@ -64,6 +64,6 @@ func tuneMemory(tailBytes int64) {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(3*tailBytes + 128<<20)
+		debug.SetMemoryLimit(2*tailBytes + 64<<20)
 	}
 }
