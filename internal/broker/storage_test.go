@@ -275,6 +275,9 @@ func TestRetentionByBytes(t *testing.T) {
 	defer n.stop()
 	s = n.session()
 	begin := first()
+	if kept := messages - begin; kept < (1<<20)/2000/2 {
+		t.Fatalf("only %d messages are kept", kept)
+	}
 	if err := s.Rewind("q", broker.Position{}); err != nil {
 		t.Fatal(err)
 	}

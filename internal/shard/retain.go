@@ -2,11 +2,12 @@ package shard
 
 import (
 	"weir/internal/record"
+	"weir/internal/store"
 )
 
 // Retain ends the retention of settled messages that are too old or too many. It
-// goes by whole shelved runs, then by single messages of the tail, so that it
-// reads no file.
+// reads no file: age goes by whole shelved runs, then by single messages of the
+// tail, bytes by shelved runs in proportion.
 func (m *Machine) Retain() {
 	if m.retaining == 0 {
 		return
@@ -61,25 +62,39 @@ func (m *Machine) timestamp(l *Log, o record.Offset) (int64, bool) {
 	return e.Timestamp, true
 }
 
-// keptByBytes is the first offset of the runs that fit the limit.
+// keptByBytes is the first offset of what fits the limit. A run that does not fit
+// whole keeps its part of it, as if its messages were of one size.
 func (m *Machine) keptByBytes(l *Log) record.Offset {
 	if l.config.RetainBytes <= 0 || m.shelf == nil {
 		return 0
 	}
 	spans := m.shelf.Spans(l.id)
-	var total int64
-	for _, s := range spans {
-		total += s.Bytes
+	excess := -l.config.RetainBytes
+	for i := range spans {
+		excess += keptBytes(&spans[i], l.retained)
 	}
 	first := l.retained
-	for _, s := range spans {
-		if total <= l.config.RetainBytes {
-			break
+	for i := range spans {
+		s := &spans[i]
+		kept := keptBytes(s, l.retained)
+		switch {
+		case excess <= 0:
+			return first
+		case kept <= excess:
+			first, excess = max(first, s.Last+1), excess-kept
+		default:
+			lo := max(first, s.First)
+			part := float64(excess) / float64(kept) * float64(s.Last+1-lo)
+			return lo + record.Offset(part)
 		}
-		total -= s.Bytes
-		first = max(first, s.Last+1)
 	}
 	return first
+}
+
+// keptBytes is about how much of the span is not in front of the retained start.
+func keptBytes(s *store.Span, retained record.Offset) int64 {
+	lo := min(max(s.First, retained), s.Last+1)
+	return int64(float64(s.Bytes) * float64(s.Last+1-lo) / float64(s.Last+1-s.First))
 }
 
 // TailOffsetByTime is the first offset in the tail with a timestamp of at least
