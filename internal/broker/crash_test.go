@@ -51,10 +51,10 @@ func TestPowerCutAtEverySyncPoint(t *testing.T) {
 
 func seeds(t *testing.T) int {
 	t.Helper()
-	if testing.Short() {
-		return 1
+	if long() {
+		return 12
 	}
-	return 3
+	return 2
 }
 
 func powerCuts(t *testing.T, seed uint64) {
@@ -71,6 +71,9 @@ func powerCuts(t *testing.T, seed uint64) {
 		mu.Lock()
 		defer mu.Unlock()
 		points++
+		if !long() && rng.IntN(4) != 0 {
+			return nil
+		}
 		if op.Kind == vfs.OpSync && rng.IntN(8) != 0 {
 			return nil // most are of the log; a sample of those is enough
 		}

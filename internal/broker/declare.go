@@ -2,6 +2,7 @@ package broker
 
 import (
 	"strconv"
+	"unicode/utf8"
 
 	"weir/internal/auth"
 	"weir/internal/meta"
@@ -64,6 +65,9 @@ func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
 
 func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {
 	e := s.engine
+	if err := CheckName(ObjectQueue, spec.Name); err != nil {
+		return nil, false, err
+	}
 	q := &meta.Queue{
 		Namespace: s.namespace, Name: spec.Name, Shard: volatileShard,
 		Durable: spec.Durable, Exclusive: spec.Exclusive, AutoDelete: spec.AutoDelete,
@@ -218,6 +222,9 @@ func (s *Session) DeclareExchange(spec ExchangeSpec) *Error {
 		return err
 	}
 	if x == nil {
+		if err := CheckName(ObjectExchange, spec.Name); err != nil {
+			return err
+		}
 		if !meta.KnownKind(spec.Kind) {
 			return &Error{Code: CodeInvalid, Object: ObjectExchange, Name: spec.Name, Space: s.namespace, Field: "type", Received: spec.Kind, Text: "unknown exchange type"}
 		}
@@ -300,6 +307,9 @@ func (s *Session) binding(b BindingSpec, op meta.Op) *Error {
 	object := ObjectQueue
 	if b.ToExchange {
 		object = ObjectExchange
+	}
+	if !utf8.ValidString(b.Key) { // the control state could not tell it from another
+		return &Error{Code: CodeInvalid, Object: ObjectBinding, Field: "routing key", Text: "routing key is not UTF-8"}
 	}
 	e.control.mu.RLock()
 	err := s.mayBind(e.control.state, &b, object)

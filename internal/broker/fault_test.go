@@ -285,7 +285,7 @@ func TestBitFlip(t *testing.T) {
 		}
 		for at := int64(rng.IntN(stride)); at < size; at += 1 + int64(rng.IntN(2*stride-1)) {
 			if at > 2000 && !long() {
-				at += size / 16
+				at += size / 8
 			}
 			switch flipped(t, disk, name, at, byte(1<<rng.IntN(8)), &h) {
 			case "refused":
