@@ -1,0 +1,89 @@
+package bench_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"weir/internal/bench"
+	"weir/internal/server"
+)
+
+// broker starts a real one on free ports.
+func broker(t *testing.T) string {
+	t.Helper()
+	c := server.Default()
+	c.Data = t.TempDir()
+	c.Listen.AMQP, c.Listen.HTTP = "127.0.0.1:0", "off"
+	c.Log.Level = "error"
+	s, err := server.Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return "amqp://guest:guest@" + s.Addr("amqp").String()
+}
+
+func options(url string) bench.Options {
+	return bench.Options{
+		URL: url, Prefix: "t", Queues: 2, Producers: 2, Consumers: 2, Size: 64, Confirms: 100, Prefetch: 100, AckEvery: 10,
+		Duration: time.Minute, Messages: 5000,
+	}
+}
+
+func TestClosedLoopCountsEveryMessage(t *testing.T) {
+	r, err := bench.Run(context.Background(), options(broker(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Published != 5000 || r.Confirmed != 5000 || r.Consumed != 5000 || r.Gaps+r.Repeated+r.Redelivered != 0 || r.Nacked != 0 {
+		t.Fatalf("%+v", r)
+	}
+	if r.Confirm.Count != 5000 || r.EndToEnd.Count != 5000 || r.Confirm.P50 <= 0 || r.EndToEnd.Max < r.EndToEnd.P99 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestOpenLoopKeepsItsRate(t *testing.T) {
+	o := options(broker(t))
+	o.Messages, o.Rate, o.Duration = 1000, 2000, time.Minute
+	begin := time.Now()
+	r, err := bench.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took < 400*time.Millisecond {
+		t.Errorf("1000 messages at 2000/s took %v", took)
+	}
+	if r.Published != 1000 || r.Consumed != 1000 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestPublishOnlyThenConsumeOnly(t *testing.T) {
+	o := options(broker(t))
+	o.Keep, o.Consumers = true, 0
+	if _, err := bench.Run(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.Keep, o.Producers, o.Consumers = false, 0, 2
+	r, err := bench.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Consumed != 5000 || r.Gaps+r.Repeated != 0 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestRefusedByTheBroker(t *testing.T) {
+	o := options(broker(t))
+	o.Type = "stream"
+	if _, err := bench.Run(context.Background(), o); err == nil {
+		t.Fatal("a queue type that is not offered was declared")
+	}
+}
