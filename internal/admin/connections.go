@@ -100,7 +100,8 @@ func (c *call) consumers() *failure {
 	return c.list(len(all), func(i int) string { return all[i].Tag }, func(i int) any {
 		a := &all[i]
 		return &consumerItem{
-			a.Tag, queueName{a.Queue, a.Namespace},
+			a.Tag,
+			queueName{a.Queue, a.Namespace},
 			channelDetails{a.Session, a.Session, c.node, a.Remote.Addr().String(), a.Remote.Port(), a.User},
 			!a.AutoSettle, a.Exclusive, a.Active, a.Priority, object(a.Arguments),
 		}

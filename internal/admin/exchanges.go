@@ -73,8 +73,10 @@ func (c *call) putExchange() *failure {
 	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1]); f != nil {
 		return f
 	}
-	spec := broker.ExchangeSpec{Name: exchangeName(c.args[1]), Kind: body.Type, Durable: true,
-		AutoDelete: bool(body.AutoDelete), Internal: bool(body.Internal)}
+	spec := broker.ExchangeSpec{
+		Name: exchangeName(c.args[1]), Kind: body.Type, Durable: true,
+		AutoDelete: bool(body.AutoDelete), Internal: bool(body.Internal),
+	}
 	if body.Durable != nil {
 		spec.Durable = bool(*body.Durable)
 	}

@@ -33,8 +33,10 @@ func (m *message) outgoing(who *broker.Principal) (*broker.Outgoing, *failure) {
 		return nil, badRequest("exchange or routing_key longer than 255 bytes")
 	}
 	p := &m.headers.Properties
-	o := &broker.Outgoing{Exchange: m.exchange, Key: []byte(m.key), Dialect: record.DialectAMQP091, Priority: p.Priority,
-		TTL: -1, Message: &m.headers}
+	o := &broker.Outgoing{
+		Exchange: m.exchange, Key: []byte(m.key), Dialect: record.DialectAMQP091, Priority: p.Priority,
+		TTL: -1, Message: &m.headers,
+	}
 	if _, e := native.Describe(o, p, who, ""); e != nil { // nobody here waits for direct replies
 		return nil, badRequest(e.Error())
 	}
@@ -96,11 +98,16 @@ func (p *properties) UnmarshalJSON(b []byte) error {
 // texts pairs the textual properties with their places in the dialect.
 func (p *properties) texts(to *codec.Properties) []textProperty {
 	return []textProperty{
-		{codec.FlagContentType, &p.ContentType, &to.ContentType}, {codec.FlagContentEncoding, &p.ContentEncoding, &to.ContentEncoding},
-		{codec.FlagCorrelationID, &p.CorrelationID, &to.CorrelationID}, {codec.FlagReplyTo, &p.ReplyTo, &to.ReplyTo},
-		{codec.FlagExpiration, &p.Expiration, &to.Expiration}, {codec.FlagMessageID, &p.MessageID, &to.MessageID},
-		{codec.FlagType, &p.Type, &to.Type}, {codec.FlagUserID, &p.UserID, &to.UserID},
-		{codec.FlagAppID, &p.AppID, &to.AppID}, {codec.FlagClusterID, &p.ClusterID, &to.ClusterID},
+		{codec.FlagContentType, &p.ContentType, &to.ContentType},
+		{codec.FlagContentEncoding, &p.ContentEncoding, &to.ContentEncoding},
+		{codec.FlagCorrelationID, &p.CorrelationID, &to.CorrelationID},
+		{codec.FlagReplyTo, &p.ReplyTo, &to.ReplyTo},
+		{codec.FlagExpiration, &p.Expiration, &to.Expiration},
+		{codec.FlagMessageID, &p.MessageID, &to.MessageID},
+		{codec.FlagType, &p.Type, &to.Type},
+		{codec.FlagUserID, &p.UserID, &to.UserID},
+		{codec.FlagAppID, &p.AppID, &to.AppID},
+		{codec.FlagClusterID, &p.ClusterID, &to.ClusterID},
 	}
 }
 

@@ -62,16 +62,22 @@ func TestArgumentsAreThoseOfAMQP(t *testing.T) {
 	}
 	want(t, n.call(200, "GET", "/api/queues/%2F/q2", "").object(t), "type", "classic")
 	for _, row := range [][3]string{
-		{"/api/queues/%2F/q", `{"arguments":{"x-max-length":-1}}`,
-			"PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}"},
+		{
+			"/api/queues/%2F/q", `{"arguments":{"x-max-length":-1}}`,
+			"PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}",
+		},
 		{"/api/queues/%2F/q", `{"type":"stream"}`, "NOT_IMPLEMENTED - queue type 'stream' is not implemented"},
 		{"/api/queues/%2F/q2", `{"arguments":{"x-max-length":6,"x-queue-version":2}}`, "PRECONDITION_FAILED - inequivalent arg " +
 			"'x-max-length' for queue 'q2' in vhost '/': received the value '6' of type 'long' but current is the value '5' of type 'signedint'"},
 		{"/api/exchanges/%2F/e", `{"type":"odd"}`, "PRECONDITION_FAILED - unknown exchange type 'odd'"},
-		{"/api/exchanges/%2F/e", `{"type":"x-delayed-message"}`,
-			"PRECONDITION_FAILED - Invalid argument, 'x-delayed-type' must be an existing exchange type"},
-		{"/api/exchanges/%2F/e1", `{"type":"x-consistent-hash","arguments":{"hash-property":"priority"}}`,
-			"PRECONDITION_FAILED - Unsupported property: priority"},
+		{
+			"/api/exchanges/%2F/e", `{"type":"x-delayed-message"}`,
+			"PRECONDITION_FAILED - Invalid argument, 'x-delayed-type' must be an existing exchange type",
+		},
+		{
+			"/api/exchanges/%2F/e1", `{"type":"x-consistent-hash","arguments":{"hash-property":"priority"}}`,
+			"PRECONDITION_FAILED - Unsupported property: priority",
+		},
 	} {
 		want(t, n.call(400, "PUT", row[0], row[1]).object(t), "reason", row[2])
 	}
@@ -165,8 +171,12 @@ func TestGetModes(t *testing.T) {
 		count int
 		want  string
 	}{
-		{"ack_requeue_true", 9, "m0 m1 m2"}, {"reject_requeue_true", 9, "m0 m1 m2"}, {"ack_requeue_false", 1, "m0"},
-		{"reject_requeue_false", 1, "m1"}, {"ack_requeue_false", 9, "m2"}, {"ack_requeue_false", 9, ""},
+		{"ack_requeue_true", 9, "m0 m1 m2"},
+		{"reject_requeue_true", 9, "m0 m1 m2"},
+		{"ack_requeue_false", 1, "m0"},
+		{"reject_requeue_false", 1, "m1"},
+		{"ack_requeue_false", 9, "m2"},
+		{"ack_requeue_false", 9, ""},
 	} {
 		if got := get(step.mode, step.count); got != step.want {
 			t.Errorf("%s %d: %q, want %q", step.mode, step.count, got, step.want)

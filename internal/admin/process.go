@@ -53,8 +53,11 @@ func readProcess() process {
 		p.cpuSeconds = float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 	}
 	samples := []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"},
-		{Name: "/sched/goroutines:goroutines"}, {Name: "/gc/cycles/total:gc-cycles"}, {Name: "/cpu/classes/gc/total:cpu-seconds"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/sched/goroutines:goroutines"},
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/cpu/classes/gc/total:cpu-seconds"},
 	}
 	metrics.Read(samples)
 	for i, to := range []*uint64{&p.heapBytes, &p.memoryBytes, &p.goroutines, &p.gcCycles} {

@@ -56,8 +56,14 @@ func (c *call) showQueue(q *broker.QueueInfo) any {
 		Messages: q.Total, Ready: q.Ready, Unacknowledged: q.Unsettled, Bytes: q.Bytes, BytesReady: q.ReadyBytes,
 		Consumers: q.Consumers, ActiveConsumer: q.ActiveConsumer, MessagesDetails: rate{r.messages},
 		Stats: stat{
-			q.Published, rate{r.published}, q.Delivered, rate{r.delivered}, q.Acked, rate{r.acked},
-			q.Redelivered, rate{r.redelivered},
+			q.Published,
+			rate{r.published},
+			q.Delivered,
+			rate{r.delivered},
+			q.Acked,
+			rate{r.acked},
+			q.Redelivered,
+			rate{r.redelivered},
 		},
 	}
 }

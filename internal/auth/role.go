@@ -17,8 +17,10 @@ var roleNames = []struct {
 	role Roles
 	name string
 }{
-	{Administrator, "administrator"}, {Monitoring, "monitoring"},
-	{Policymaker, "policymaker"}, {Management, "management"},
+	{Administrator, "administrator"},
+	{Monitoring, "monitoring"},
+	{Policymaker, "policymaker"},
+	{Management, "management"},
 }
 
 // ParseRoles reads names of roles, one or several with commas in a string, and

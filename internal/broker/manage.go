@@ -112,8 +112,10 @@ func (b *Broker) PutNamespace(p Principal, name, description string) (bool, *Err
 	if err := checkNewName(ObjectNamespace, name); err != nil {
 		return false, err
 	}
-	r, err := b.change(p, ObjectNamespace, name, meta.Command{Op: meta.OpNamespacePut,
-		Namespace: &meta.Namespace{Name: name, Description: description}})
+	r, err := b.change(p, ObjectNamespace, name, meta.Command{
+		Op:        meta.OpNamespacePut,
+		Namespace: &meta.Namespace{Name: name, Description: description},
+	})
 	if err != nil || r.Outcome == meta.Existed {
 		return false, err
 	}
@@ -168,8 +170,10 @@ func (b *Broker) PutUser(p Principal, u UserSpec) (bool, *Error) {
 	default:
 		return false, &Error{Code: CodeInvalid, Object: ObjectUser, Name: u.Name, Field: "password", Text: "empty password"}
 	}
-	r, err := b.change(p, ObjectUser, u.Name, meta.Command{Op: meta.OpUserPut,
-		User: &meta.User{Name: u.Name, Password: hash, Tags: u.Tags}})
+	r, err := b.change(p, ObjectUser, u.Name, meta.Command{
+		Op:   meta.OpUserPut,
+		User: &meta.User{Name: u.Name, Password: hash, Tags: u.Tags},
+	})
 	return err == nil && r.Outcome == meta.Done, err
 }
 
@@ -190,11 +194,15 @@ func (b *Broker) DeleteUser(p Principal, name string) *Error {
 // sessions from their next operation on.
 func (b *Broker) PutPermission(p Principal, i PermissionInfo) *Error {
 	if _, err := auth.NewPermission(i.Configure, i.Write, i.Read); err != nil {
-		return &Error{Code: CodeInvalid, Object: ObjectUser, Name: i.User, Field: "permission",
-			Text: strings.ReplaceAll(err.Error(), "\n", ": ")}
+		return &Error{
+			Code: CodeInvalid, Object: ObjectUser, Name: i.User, Field: "permission",
+			Text: strings.ReplaceAll(err.Error(), "\n", ": "),
+		}
 	}
-	_, err := b.change(p, ObjectUser, i.User, meta.Command{Op: meta.OpPermissionPut, Name: i.User, Space: i.Namespace,
-		Permission: &meta.Permission{Configure: i.Configure, Write: i.Write, Read: i.Read}})
+	_, err := b.change(p, ObjectUser, i.User, meta.Command{
+		Op: meta.OpPermissionPut, Name: i.User, Space: i.Namespace,
+		Permission: &meta.Permission{Configure: i.Configure, Write: i.Write, Read: i.Read},
+	})
 	return err
 }
 

@@ -185,8 +185,10 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 		return nil, false, err
 	}
 	if x.Internal {
-		return nil, false, &Error{Code: CodeAccessRefused, Object: ObjectExchange, Name: x.Name, Space: s.namespace, Field: "internal",
-			Text: "cannot publish to internal exchange"}
+		return nil, false, &Error{
+			Code: CodeAccessRefused, Object: ObjectExchange, Name: x.Name, Space: s.namespace, Field: "internal",
+			Text: "cannot publish to internal exchange",
+		}
 	}
 	r := &routed{version: e.version.Load(), exchange: m.Exchange, key: string(m.Key)}
 	queues := p.router.Route(state, x, m.Key, m.Message)

@@ -402,8 +402,13 @@ func (w *world) check() {
 		name string
 		got  uint64
 		st   state
-	}{{"ready", counts.Ready, ready}, {"delayed", counts.Delayed, delayed}, {"leased", counts.Leased, leased},
-		{"held", counts.Held, held}, {"dead", counts.Dead, dead}} {
+	}{
+		{"ready", counts.Ready, ready},
+		{"delayed", counts.Delayed, delayed},
+		{"leased", counts.Leased, leased},
+		{"held", counts.Held, held},
+		{"dead", counts.Dead, dead},
+	} {
 		w.same(c.name, c.got, uint64(len(m.in(c.st))))
 	}
 	w.sameList("Unsettled", members(w.s.Unsettled()), m.sorted(func(*message) bool { return true }))

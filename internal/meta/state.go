@@ -12,8 +12,13 @@ const DefaultNamespace = "/"
 
 // predeclared exchanges stand in every namespace.
 var predeclared = []struct{ name, kind string }{
-	{"", "direct"}, {"amq.direct", "direct"}, {"amq.fanout", "fanout"}, {"amq.topic", "topic"},
-	{"amq.headers", "headers"}, {"amq.match", "headers"}, {"amq.rabbitmq.trace", "topic"},
+	{"", "direct"},
+	{"amq.direct", "direct"},
+	{"amq.fanout", "fanout"},
+	{"amq.topic", "topic"},
+	{"amq.headers", "headers"},
+	{"amq.match", "headers"},
+	{"amq.rabbitmq.trace", "topic"},
 }
 
 // endpoint is what a route target stands for.

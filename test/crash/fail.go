@@ -37,8 +37,10 @@ func failLoop(o *options, dir string, rng *rand.Rand) error {
 func (w *world) failOnce(o *options, dir string, rng *rand.Rand) error {
 	n := 30 + rng.IntN(300)
 	call := []string{"fdatasync", "pwritev"}[rng.IntN(2)]
-	wrap := []string{"strace", "-f", "-o", os.DevNull, "-e", "trace=" + call,
-		"-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call, n)}
+	wrap := []string{
+		"strace", "-f", "-o", os.DevNull, "-e", "trace=" + call,
+		"-e", fmt.Sprintf("inject=%s:error=EIO:when=%d", call, n),
+	}
 	p, err := serve(o, dir, wrap, settings(rng)...)
 	if err != nil {
 		return err

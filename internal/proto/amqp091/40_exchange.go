@@ -63,8 +63,10 @@ func (ch *channel) exchangeDeclare(arguments []byte) *exception {
 		return undecodable(arguments)
 	}
 	name := stripLines(m.Exchange)
-	spec := broker.ExchangeSpec{Name: name, Passive: m.Passive, Kind: m.Type, Durable: m.Durable,
-		AutoDelete: m.AutoDelete, Internal: m.Internal}
+	spec := broker.ExchangeSpec{
+		Name: name, Passive: m.Passive, Kind: m.Type, Durable: m.Durable,
+		AutoDelete: m.AutoDelete, Internal: m.Internal,
+	}
 	if !m.Passive {
 		if e := native.CheckExchangeType(m.Type); e != nil {
 			return raiseNative(e)
@@ -121,8 +123,10 @@ func (ch *channel) bind(remove bool, kind, destination, source, key string, argu
 	if source == "" || destination == "" && kind == "exchange" {
 		return onDefaultExchange()
 	}
-	spec := broker.BindingSpec{Source: source, Destination: destination, ToExchange: kind == "exchange", Key: key,
-		Arguments: arguments.Map()}
+	spec := broker.BindingSpec{
+		Source: source, Destination: destination, ToExchange: kind == "exchange", Key: key,
+		Arguments: arguments.Map(),
+	}
 	match, e := native.ReadMatch(arguments)
 	if e != nil {
 		return raiseNative(e)

@@ -52,8 +52,10 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 	if isReplyName(name) {
 		return ch.replyDeclare(name, m.NoWait)
 	}
-	spec := broker.QueueSpec{Name: name, Passive: m.Passive, Durable: m.Durable && !m.Exclusive,
-		Exclusive: m.Exclusive, AutoDelete: m.AutoDelete}
+	spec := broker.QueueSpec{
+		Name: name, Passive: m.Passive, Durable: m.Durable && !m.Exclusive,
+		Exclusive: m.Exclusive, AutoDelete: m.AutoDelete,
+	}
 	if !m.Passive {
 		if e := reservedName("queue", name); e != nil {
 			return e
@@ -71,8 +73,10 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		return ch.exception(err)
 	}
 	ch.lastQueue = spec.Name
-	ch.answer(m.NoWait, &codec.QueueDeclareOk{Queue: spec.Name, MessageCount: clip32(info.Ready),
-		ConsumerCount: clip32(uint64(info.Consumers))})
+	ch.answer(m.NoWait, &codec.QueueDeclareOk{
+		Queue: spec.Name, MessageCount: clip32(info.Ready),
+		ConsumerCount: clip32(uint64(info.Consumers)),
+	})
 	return nil
 }
 

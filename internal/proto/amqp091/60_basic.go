@@ -159,8 +159,10 @@ func (ch *channel) basicGet(arguments []byte) *exception {
 		ch.unacked.push(ch.nextTag, 0, 0, false)
 	}
 	d := &pulled.Delivery
-	o.items = append(o.items, item{kind: itemGet, redelivered: d.Redelivered, channel: ch.number, count: d.Count,
-		tag: ch.nextTag, from: pulled.Ready, data: d.Record})
+	o.items = append(o.items, item{
+		kind: itemGet, redelivered: d.Redelivered, channel: ch.number, count: d.Count,
+		tag: ch.nextTag, from: pulled.Ready, data: d.Record,
+	})
 	c.wakeWriterLocked()
 	o.Unlock()
 	return nil

@@ -40,8 +40,10 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	if e != nil {
 		return e
 	}
-	options := broker.AttachOptions{Queue: queue, Tag: m.ConsumerTag, Exclusive: m.Exclusive, AutoSettle: m.NoAck,
-		Arguments: m.Arguments.Map()}
+	options := broker.AttachOptions{
+		Queue: queue, Tag: m.ConsumerTag, Exclusive: m.Exclusive, AutoSettle: m.NoAck,
+		Arguments: m.Arguments.Map(),
+	}
 	if e := native.ReadConsumer(&options, ch.conn.vhost, m.Arguments); e != nil {
 		return raiseNative(e)
 	}
@@ -143,8 +145,10 @@ func (k *consumer) Deliver(_ *broker.Attachment, ds []broker.Delivery) {
 			d := &ds[i]
 			ch.nextTag++
 			ch.unacked.push(ch.nextTag, d.Offset, k.holder, !k.noAck)
-			o.items = append(o.items, item{kind: itemDelivery, redelivered: d.Redelivered, channel: ch.number,
-				count: d.Count, tag: ch.nextTag, consumer: k.tag, data: d.Record})
+			o.items = append(o.items, item{
+				kind: itemDelivery, redelivered: d.Redelivered, channel: ch.number,
+				count: d.Count, tag: ch.nextTag, consumer: k.tag, data: d.Record,
+			})
 		}
 		c.wakeWriterLocked()
 		o.Unlock()

@@ -21,8 +21,10 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 		return raise(codeFrameError, "cannot decode properties: %v", err)
 	}
 	o := &ch.outgoing
-	*o = broker.Outgoing{Exchange: c.intern(m.Exchange), Key: m.RoutingKey, Dialect: record.DialectAMQP091,
-		Priority: p.Priority, TTL: -1, Message: &ch.headers}
+	*o = broker.Outgoing{
+		Exchange: c.intern(m.Exchange), Key: m.RoutingKey, Dialect: record.DialectAMQP091,
+		Priority: p.Priority, TTL: -1, Message: &ch.headers,
+	}
 	rewritten := false
 	if p.Flags&(codec.FlagHeaders|codec.FlagReplyTo|codec.FlagExpiration|codec.FlagMessageID|codec.FlagUserID) != 0 {
 		replyTo := ""
@@ -64,8 +66,10 @@ func (ch *channel) basicReturn(m *codec.BasicPublish, sized, body []byte) {
 	c := ch.conn
 	o := &c.out
 	o.Lock()
-	frames := codec.AppendMethod(o.beginFramesLocked(), ch.number, &codec.BasicReturn{ReplyCode: codeNoRoute,
-		ReplyText: codeNames[codeNoRoute], Exchange: m.Exchange, RoutingKey: m.RoutingKey})
+	frames := codec.AppendMethod(o.beginFramesLocked(), ch.number, &codec.BasicReturn{
+		ReplyCode: codeNoRoute,
+		ReplyText: codeNames[codeNoRoute], Exchange: m.Exchange, RoutingKey: m.RoutingKey,
+	})
 	frames = codec.AppendHeader(frames, ch.number, sized)
 	frames = codec.AppendBody(frames, ch.number, body, int(c.frameMax.Load()))
 	o.endFramesLocked(frames)

@@ -29,8 +29,10 @@ func methods(channel uint16, ms ...codec.Method) []byte {
 
 func TestForeignHeadersAreAnsweredWithOurs(t *testing.T) {
 	s := start(t)
-	for _, hello := range []string{"AMQP\x00\x01\x00\x00", "AMQP\x03\x01\x00\x00", "GET / HTTP/1.1\r\n\r\n",
-		"\x16\x03\x01\x02\x00\x01\x00", "AMQP\x00\x00\x09\x00", "xxxxxxxx"} {
+	for _, hello := range []string{
+		"AMQP\x00\x01\x00\x00", "AMQP\x03\x01\x00\x00", "GET / HTTP/1.1\r\n\r\n",
+		"\x16\x03\x01\x02\x00\x01\x00", "AMQP\x00\x00\x09\x00", "xxxxxxxx",
+	} {
 		r := s.raw()
 		r.write([]byte(hello))
 		answer, _ := io.ReadAll(r.nc)
@@ -60,57 +62,105 @@ func TestBreachesOnAnOpenChannel(t *testing.T) {
 		{"heartbeat with a payload", frame(8, 0, 1), 501, "FRAME_ERROR - type 8, all octets = <<1>>: unknown_frame", 0},
 		{"unknown frame type", frame(5, 1, 1, 2), 501, "FRAME_ERROR - type 5, all octets = <<1,2>>: unknown_frame", 0},
 		{"short method frame", frame(1, 1, 0, 60), 501, "FRAME_ERROR - type 1, all octets = <<0,60>>: unknown_frame", 0},
-		{"wrong frame end", []byte{1, 0, 1, 0, 0, 0, 1, 9, 0}, 501,
-			"FRAME_ERROR - type 1, all octets = <<9>>: {invalid_frame_end_marker,0}", 0},
-		{"frame above frame-max", []byte{3, 0, 1, 0x00, 0x02, 0x00, 0x01}, 501,
-			"FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,131073,131064}", 0},
+		{
+			"wrong frame end",
+			[]byte{1, 0, 1, 0, 0, 0, 1, 9, 0},
+			501,
+			"FRAME_ERROR - type 1, all octets = <<9>>: {invalid_frame_end_marker,0}", 0,
+		},
+		{
+			"frame above frame-max",
+			[]byte{3, 0, 1, 0x00, 0x02, 0x00, 0x01},
+			501,
+			"FRAME_ERROR - type 3, all octets = <<>>: {frame_too_large,131073,131064}", 0,
+		},
 		{"content header on channel 0", header(0, 60, 0), 505, "UNEXPECTED_FRAME", 0},
-		{"header without a publish", header(1, 60, 0), 505,
-			"UNEXPECTED_FRAME - expected method frame, got non method frame instead", 0},
-		{"body without a publish", frame(3, 1, 1), 505,
-			"UNEXPECTED_FRAME - expected method frame, got non method frame instead", 0},
-		{"method instead of a header", slices.Concat(methods(1, pub), methods(1, &codec.BasicQos{})), 505,
+		{
+			"header without a publish", header(1, 60, 0), 505,
+			"UNEXPECTED_FRAME - expected method frame, got non method frame instead", 0,
+		},
+		{
+			"body without a publish", frame(3, 1, 1), 505,
+			"UNEXPECTED_FRAME - expected method frame, got non method frame instead", 0,
+		},
+		{
+			"method instead of a header", slices.Concat(methods(1, pub), methods(1, &codec.BasicQos{})), 505,
 			"UNEXPECTED_FRAME - expected content header for class 60, got non content header frame instead",
-			codec.IDBasicPublish},
-		{"body instead of a header", slices.Concat(methods(1, pub), frame(3, 1, 1)), 505,
+			codec.IDBasicPublish,
+		},
+		{
+			"body instead of a header", slices.Concat(methods(1, pub), frame(3, 1, 1)), 505,
 			"UNEXPECTED_FRAME - expected content header for class 60, got non content header frame instead",
-			codec.IDBasicPublish},
-		{"header of another class", slices.Concat(methods(1, pub), header(1, 50, 0)), 505,
+			codec.IDBasicPublish,
+		},
+		{
+			"header of another class", slices.Concat(methods(1, pub), header(1, 50, 0)), 505,
 			"UNEXPECTED_FRAME - expected content header for class 60, got one for class 50 instead",
-			codec.IDBasicPublish},
-		{"header instead of a body", slices.Concat(methods(1, pub), header(1, 60, 5), header(1, 60, 5)), 505,
-			"UNEXPECTED_FRAME - expected content body, got non content body frame instead", codec.IDBasicPublish},
-		{"method instead of a body", slices.Concat(methods(1, pub), header(1, 60, 5), methods(1, pub)), 505,
-			"UNEXPECTED_FRAME - expected content body, got non content body frame instead", codec.IDBasicPublish},
-		{"body larger than announced", slices.Concat(methods(1, pub), header(1, 60, 2), frame(3, 1, 1, 2, 3)), 501,
-			"FRAME_ERROR - content body frame exceeds remaining content size", codec.IDBasicPublish},
-		{"second channel.open", methods(1, &codec.ChannelOpen{}), 504,
-			"CHANNEL_ERROR - second 'channel.open' seen", codec.IDChannelOpen},
-		{"method on a closed channel", methods(7, &codec.BasicQos{}), 504,
-			"CHANNEL_ERROR - expected 'channel.open'", codec.IDBasicQos},
+			codec.IDBasicPublish,
+		},
+		{
+			"header instead of a body", slices.Concat(methods(1, pub), header(1, 60, 5), header(1, 60, 5)), 505,
+			"UNEXPECTED_FRAME - expected content body, got non content body frame instead", codec.IDBasicPublish,
+		},
+		{
+			"method instead of a body", slices.Concat(methods(1, pub), header(1, 60, 5), methods(1, pub)), 505,
+			"UNEXPECTED_FRAME - expected content body, got non content body frame instead", codec.IDBasicPublish,
+		},
+		{
+			"body larger than announced", slices.Concat(methods(1, pub), header(1, 60, 2), frame(3, 1, 1, 2, 3)), 501,
+			"FRAME_ERROR - content body frame exceeds remaining content size", codec.IDBasicPublish,
+		},
+		{
+			"second channel.open", methods(1, &codec.ChannelOpen{}), 504,
+			"CHANNEL_ERROR - second 'channel.open' seen", codec.IDChannelOpen,
+		},
+		{
+			"method on a closed channel", methods(7, &codec.BasicQos{}), 504,
+			"CHANNEL_ERROR - expected 'channel.open'", codec.IDBasicQos,
+		},
 		{"content on a closed channel", header(7, 60, 0), 505, "UNEXPECTED_FRAME", 0},
-		{"connection method on a channel", methods(1, &codec.ConnectionOpen{}), 503,
-			"COMMAND_INVALID - unimplemented method", codec.IDConnectionOpen},
-		{"channel method on channel 0", methods(0, &codec.ChannelOpen{}), 504,
-			"CHANNEL_ERROR - unexpected method in connection state running", codec.IDChannelOpen},
-		{"second connection.open", methods(0, &codec.ConnectionOpen{}), 504,
-			"CHANNEL_ERROR - unexpected method in connection state running", codec.IDConnectionOpen},
+		{
+			"connection method on a channel", methods(1, &codec.ConnectionOpen{}), 503,
+			"COMMAND_INVALID - unimplemented method", codec.IDConnectionOpen,
+		},
+		{
+			"channel method on channel 0", methods(0, &codec.ChannelOpen{}), 504,
+			"CHANNEL_ERROR - unexpected method in connection state running", codec.IDChannelOpen,
+		},
+		{
+			"second connection.open", methods(0, &codec.ConnectionOpen{}), 504,
+			"CHANNEL_ERROR - unexpected method in connection state running", codec.IDConnectionOpen,
+		},
 		{"unknown method", frame(1, 1, 0, 60, 0, 99), 503, "COMMAND_INVALID - unknown method 60.99", 60<<16 | 99},
-		{"a server's method", methods(1, &codec.BasicGetEmpty{}), 503,
-			"COMMAND_INVALID - unimplemented method", codec.IDBasicGetEmpty},
-		{"undecodable arguments", frame(1, 1, 0, 60, 0, 10, 1), 501, "FRAME_ERROR - cannot decode all octets = <<1>>",
-			codec.IDBasicQos},
-		{"bad UTF-8 in a name", methods(1, &codec.QueueDelete{Queue: "\xff"}), 501, "FRAME_ERROR - cannot decode",
-			codec.IDQueueDelete},
-		{"immediate", publish(1, &codec.BasicPublish{Immediate: true}, &codec.Properties{}, "x"), 540,
-			"NOT_IMPLEMENTED - immediate=true", codec.IDBasicPublish},
+		{
+			"a server's method", methods(1, &codec.BasicGetEmpty{}), 503,
+			"COMMAND_INVALID - unimplemented method", codec.IDBasicGetEmpty,
+		},
+		{
+			"undecodable arguments", frame(1, 1, 0, 60, 0, 10, 1), 501, "FRAME_ERROR - cannot decode all octets = <<1>>",
+			codec.IDBasicQos,
+		},
+		{
+			"bad UTF-8 in a name", methods(1, &codec.QueueDelete{Queue: "\xff"}), 501, "FRAME_ERROR - cannot decode",
+			codec.IDQueueDelete,
+		},
+		{
+			"immediate", publish(1, &codec.BasicPublish{Immediate: true}, &codec.Properties{}, "x"), 540,
+			"NOT_IMPLEMENTED - immediate=true", codec.IDBasicPublish,
+		},
 		{"flow off", methods(1, &codec.ChannelFlow{}), 540, "NOT_IMPLEMENTED - active=false", codec.IDChannelFlow},
-		{"prefetch size", methods(1, &codec.BasicQos{PrefetchSize: 10}), 540,
-			"NOT_IMPLEMENTED - prefetch_size!=0 (10)", codec.IDBasicQos},
-		{"recover without requeue", methods(1, &codec.BasicRecover{}), 540, "NOT_IMPLEMENTED - requeue=false",
-			codec.IDBasicRecover},
-		{"transactions", methods(1, &codec.TxSelect{}), 540, "NOT_IMPLEMENTED - transactions are not implemented",
-			codec.IDTxSelect},
+		{
+			"prefetch size", methods(1, &codec.BasicQos{PrefetchSize: 10}), 540,
+			"NOT_IMPLEMENTED - prefetch_size!=0 (10)", codec.IDBasicQos,
+		},
+		{
+			"recover without requeue", methods(1, &codec.BasicRecover{}), 540, "NOT_IMPLEMENTED - requeue=false",
+			codec.IDBasicRecover,
+		},
+		{
+			"transactions", methods(1, &codec.TxSelect{}), 540, "NOT_IMPLEMENTED - transactions are not implemented",
+			codec.IDTxSelect,
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := s.raw()
@@ -141,47 +191,87 @@ func TestChannelErrors(t *testing.T) {
 		text string
 		id   codec.ID
 	}{
-		{"unknown delivery tag", methods(1, &codec.BasicAck{DeliveryTag: 5}), 406,
-			"PRECONDITION_FAILED - unknown delivery tag 5", codec.IDBasicAck},
-		{"tag 0 without multiple", methods(1, &codec.BasicNack{}), 406,
-			"PRECONDITION_FAILED - unknown delivery tag 0", codec.IDBasicNack},
-		{"publish to no exchange", publish(1, &codec.BasicPublish{Exchange: []byte("no")}, &codec.Properties{}, ""), 404,
-			"NOT_FOUND - no exchange 'no' in vhost '/'", codec.IDBasicPublish},
-		{"bad expiration", publish(1, pub, expire, "x"), 406,
-			"PRECONDITION_FAILED - invalid expiration 'soon': no_integer", codec.IDBasicPublish},
-		{"another's user-id", publish(1, pub, user, "x"), 406,
+		{
+			"unknown delivery tag", methods(1, &codec.BasicAck{DeliveryTag: 5}), 406,
+			"PRECONDITION_FAILED - unknown delivery tag 5", codec.IDBasicAck,
+		},
+		{
+			"tag 0 without multiple", methods(1, &codec.BasicNack{}), 406,
+			"PRECONDITION_FAILED - unknown delivery tag 0", codec.IDBasicNack,
+		},
+		{
+			"publish to no exchange", publish(1, &codec.BasicPublish{Exchange: []byte("no")}, &codec.Properties{}, ""), 404,
+			"NOT_FOUND - no exchange 'no' in vhost '/'", codec.IDBasicPublish,
+		},
+		{
+			"bad expiration", publish(1, pub, expire, "x"), 406,
+			"PRECONDITION_FAILED - invalid expiration 'soon': no_integer", codec.IDBasicPublish,
+		},
+		{
+			"another's user-id", publish(1, pub, user, "x"), 406,
 			"PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'guest'",
-			codec.IDBasicPublish},
-		{"CC of a wrong type", publish(1, pub, cc, "x"), 406,
-			"PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}", codec.IDBasicPublish},
-		{"no queue declared", methods(1, &codec.BasicGet{}), 404, "NOT_FOUND - no previously declared queue",
-			codec.IDBasicGet},
-		{"get from no queue", methods(1, &codec.BasicGet{Queue: "no"}), 404, "NOT_FOUND - no queue 'no' in vhost '/'",
-			codec.IDBasicGet},
-		{"passive declare of no queue", methods(1, &codec.QueueDeclare{Queue: "no", Passive: true}), 404,
-			"NOT_FOUND - no queue 'no' in vhost '/'", codec.IDQueueDeclare},
-		{"reserved queue name", methods(1, &codec.QueueDeclare{Queue: "amq.mine"}), 403,
-			"ACCESS_REFUSED - queue name 'amq.mine' contains reserved prefix 'amq.*'", codec.IDQueueDeclare},
-		{"reserved exchange name", methods(1, &codec.ExchangeDeclare{Exchange: "amq.mine", Type: "direct"}), 403,
-			"ACCESS_REFUSED - exchange name 'amq.mine' contains reserved prefix 'amq.*'", codec.IDExchangeDeclare},
-		{"unknown exchange type", methods(1, &codec.ExchangeDeclare{Exchange: "e", Type: "odd"}), 406,
-			"PRECONDITION_FAILED - unknown exchange type 'odd'", codec.IDExchangeDeclare},
-		{"default exchange", methods(1, &codec.ExchangeDeclare{Type: "direct"}), 403,
-			"ACCESS_REFUSED - operation not permitted on the default exchange", codec.IDExchangeDeclare},
-		{"delete a system exchange", methods(1, &codec.ExchangeDelete{Exchange: "amq.topic"}), 403,
-			"ACCESS_REFUSED - deletion of system exchange 'amq.topic' in vhost '/' not allowed", codec.IDExchangeDelete},
-		{"amq.topic as direct", methods(1, &codec.ExchangeDeclare{Exchange: "amq.topic", Type: "direct", Durable: true}), 406,
+			codec.IDBasicPublish,
+		},
+		{
+			"CC of a wrong type", publish(1, pub, cc, "x"), 406,
+			"PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}", codec.IDBasicPublish,
+		},
+		{
+			"no queue declared", methods(1, &codec.BasicGet{}), 404, "NOT_FOUND - no previously declared queue",
+			codec.IDBasicGet,
+		},
+		{
+			"get from no queue", methods(1, &codec.BasicGet{Queue: "no"}), 404, "NOT_FOUND - no queue 'no' in vhost '/'",
+			codec.IDBasicGet,
+		},
+		{
+			"passive declare of no queue", methods(1, &codec.QueueDeclare{Queue: "no", Passive: true}), 404,
+			"NOT_FOUND - no queue 'no' in vhost '/'", codec.IDQueueDeclare,
+		},
+		{
+			"reserved queue name", methods(1, &codec.QueueDeclare{Queue: "amq.mine"}), 403,
+			"ACCESS_REFUSED - queue name 'amq.mine' contains reserved prefix 'amq.*'", codec.IDQueueDeclare,
+		},
+		{
+			"reserved exchange name", methods(1, &codec.ExchangeDeclare{Exchange: "amq.mine", Type: "direct"}), 403,
+			"ACCESS_REFUSED - exchange name 'amq.mine' contains reserved prefix 'amq.*'", codec.IDExchangeDeclare,
+		},
+		{
+			"unknown exchange type", methods(1, &codec.ExchangeDeclare{Exchange: "e", Type: "odd"}), 406,
+			"PRECONDITION_FAILED - unknown exchange type 'odd'", codec.IDExchangeDeclare,
+		},
+		{
+			"default exchange", methods(1, &codec.ExchangeDeclare{Type: "direct"}), 403,
+			"ACCESS_REFUSED - operation not permitted on the default exchange", codec.IDExchangeDeclare,
+		},
+		{
+			"delete a system exchange", methods(1, &codec.ExchangeDelete{Exchange: "amq.topic"}), 403,
+			"ACCESS_REFUSED - deletion of system exchange 'amq.topic' in vhost '/' not allowed", codec.IDExchangeDelete,
+		},
+		{
+			"amq.topic as direct", methods(1, &codec.ExchangeDeclare{Exchange: "amq.topic", Type: "direct", Durable: true}), 406,
 			"PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'amq.topic' in vhost '/': received 'direct' " +
-				"but current is 'topic'", codec.IDExchangeDeclare},
-		{"bind to the default exchange", methods(1, &codec.QueueBind{Queue: "q"}), 403,
-			"ACCESS_REFUSED - operation not permitted on the default exchange", codec.IDQueueBind},
-		{"bind no queue", methods(1, &codec.QueueBind{Queue: "no", Exchange: "amq.direct"}), 404,
-			"NOT_FOUND - no queue 'no' in vhost '/'", codec.IDQueueBind},
-		{"reply without a reply consumer", publish(1, pub, &codec.Properties{Flags: codec.FlagReplyTo,
-			ReplyTo: []byte("amq.rabbitmq.reply-to")}, "x"), 406,
-			"PRECONDITION_FAILED - fast reply consumer does not exist", codec.IDBasicPublish},
-		{"acknowledging reply consumer", methods(1, &codec.BasicConsume{Queue: "amq.rabbitmq.reply-to"}), 406,
-			"PRECONDITION_FAILED - reply consumer cannot acknowledge", codec.IDBasicConsume},
+				"but current is 'topic'", codec.IDExchangeDeclare,
+		},
+		{
+			"bind to the default exchange", methods(1, &codec.QueueBind{Queue: "q"}), 403,
+			"ACCESS_REFUSED - operation not permitted on the default exchange", codec.IDQueueBind,
+		},
+		{
+			"bind no queue", methods(1, &codec.QueueBind{Queue: "no", Exchange: "amq.direct"}), 404,
+			"NOT_FOUND - no queue 'no' in vhost '/'", codec.IDQueueBind,
+		},
+		{
+			"reply without a reply consumer", publish(1, pub, &codec.Properties{
+				Flags:   codec.FlagReplyTo,
+				ReplyTo: []byte("amq.rabbitmq.reply-to"),
+			}, "x"), 406,
+			"PRECONDITION_FAILED - fast reply consumer does not exist", codec.IDBasicPublish,
+		},
+		{
+			"acknowledging reply consumer", methods(1, &codec.BasicConsume{Queue: "amq.rabbitmq.reply-to"}), 406,
+			"PRECONDITION_FAILED - reply consumer cannot acknowledge", codec.IDBasicConsume,
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := s.raw()
@@ -259,12 +349,18 @@ func TestTuning(t *testing.T) {
 	}{
 		{codec.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4096}, ""},
 		{codec.ConnectionTuneOk{ChannelMax: 2047, FrameMax: 131072}, ""},
-		{codec.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4095},
-			"NOT_ALLOWED - negotiated frame_max = 4095 is lower than the minimum allowed value (4096)"},
-		{codec.ConnectionTuneOk{ChannelMax: 1, FrameMax: 131073},
-			"NOT_ALLOWED - negotiated frame_max = 131073 is higher than the maximum allowed value (131072)"},
-		{codec.ConnectionTuneOk{ChannelMax: 0, FrameMax: 4096},
-			"NOT_ALLOWED - negotiated channel_max = 0 (no limit) is higher than the maximum allowed value (2047)"},
+		{
+			codec.ConnectionTuneOk{ChannelMax: 1, FrameMax: 4095},
+			"NOT_ALLOWED - negotiated frame_max = 4095 is lower than the minimum allowed value (4096)",
+		},
+		{
+			codec.ConnectionTuneOk{ChannelMax: 1, FrameMax: 131073},
+			"NOT_ALLOWED - negotiated frame_max = 131073 is higher than the maximum allowed value (131072)",
+		},
+		{
+			codec.ConnectionTuneOk{ChannelMax: 0, FrameMax: 4096},
+			"NOT_ALLOWED - negotiated channel_max = 0 (no limit) is higher than the maximum allowed value (2047)",
+		},
 	} {
 		r := s.raw()
 		r.write([]byte(codec.ProtocolHeader))

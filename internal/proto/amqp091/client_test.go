@@ -274,16 +274,20 @@ func TestPropertiesAndHeadersSurvive(t *testing.T) {
 	ch := start(t).channel()
 	queue(t, ch, "q", nil)
 	p := amqp.Publishing{
-		Headers: amqp.Table{"s": "text", "i": int32(-3), "l": int64(1) << 40, "b": true, "f": 1.5, "n": nil, "t": time.Unix(77, 0),
-			"bytes": []byte{0, 1}, "table": amqp.Table{"x": int16(5)}, "list": []any{"a", int32(1)}, "d": amqp.Decimal{Scale: 2, Value: 314}},
+		Headers: amqp.Table{
+			"s": "text", "i": int32(-3), "l": int64(1) << 40, "b": true, "f": 1.5, "n": nil, "t": time.Unix(77, 0),
+			"bytes": []byte{0, 1}, "table": amqp.Table{"x": int16(5)}, "list": []any{"a", int32(1)}, "d": amqp.Decimal{Scale: 2, Value: 314},
+		},
 		ContentType: "a/b", ContentEncoding: "gzip", DeliveryMode: 2, Priority: 7, CorrelationId: "c", ReplyTo: "r",
 		MessageId: "m", Timestamp: time.Unix(1700000000, 0), Type: "t", UserId: "guest", AppId: "app", Body: []byte("body"),
 	}
 	put(t, ch, "", "q", p)
 	d := next(t, consume(t, ch, "q", true))
-	got := amqp.Publishing{Headers: d.Headers, ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
+	got := amqp.Publishing{
+		Headers: d.Headers, ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
-		MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId, Body: d.Body}
+		MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserId: d.UserId, AppId: d.AppId, Body: d.Body,
+	}
 	if fmt.Sprint(got) != fmt.Sprint(p) {
 		t.Fatalf("got  %v\nwant %v", got, p)
 	}
@@ -888,8 +892,10 @@ func TestDirectReplyTo(t *testing.T) {
 func TestQuorumQueueRoundTrip(t *testing.T) {
 	s := start(t)
 	ch := s.channel()
-	queueArgs := amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(2), "x-dead-letter-exchange": "",
-		"x-dead-letter-routing-key": "dead"}
+	queueArgs := amqp.Table{
+		"x-queue-type": "quorum", "x-delivery-limit": int32(2), "x-dead-letter-exchange": "",
+		"x-dead-letter-routing-key": "dead",
+	}
 	queue(t, ch, "dead", nil)
 	must(ch.QueueDeclare("qq", true, false, false, false, queueArgs))(t)
 	put(t, ch, "", "qq", text("poison"))

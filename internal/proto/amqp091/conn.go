@@ -274,8 +274,10 @@ func (c *conn) fail(number uint16, e *exception) {
 	if !e.hard() && number != 0 && ch != nil {
 		ch.close()
 		ch.closing = true
-		c.send(number, &codec.ChannelClose{ReplyCode: e.code, ReplyText: e.text,
-			ClassID: e.method.Class(), MethodID: e.method.Number()})
+		c.send(number, &codec.ChannelClose{
+			ReplyCode: e.code, ReplyText: e.text,
+			ClassID: e.method.Class(), MethodID: e.method.Number(),
+		})
 		c.server.options.Log.Info("amqp091: channel closed", "conn", c.name, "channel", number, "text", e.text)
 		return
 	}
@@ -285,8 +287,10 @@ func (c *conn) fail(number uint16, e *exception) {
 		return
 	}
 	c.closeSession()
-	c.send(0, &codec.ConnectionClose{ReplyCode: e.code, ReplyText: e.text,
-		ClassID: e.method.Class(), MethodID: e.method.Number()})
+	c.send(0, &codec.ConnectionClose{
+		ReplyCode: e.code, ReplyText: e.text,
+		ClassID: e.method.Class(), MethodID: e.method.Number(),
+	})
 	c.state = stateClosing
 	c.deadline(closeTimeout)
 	if e.desync {

@@ -39,8 +39,10 @@ func (k *content) interrupted() *exception {
 
 // method returns the publish the content belongs to.
 func (k *content) method() codec.BasicPublish {
-	return codec.BasicPublish{Exchange: k.address[1:k.exchange], RoutingKey: k.address[k.exchange+1:],
-		Mandatory: k.mandatory, Immediate: k.immediate}
+	return codec.BasicPublish{
+		Exchange: k.address[1:k.exchange], RoutingKey: k.address[k.exchange+1:],
+		Mandatory: k.mandatory, Immediate: k.immediate,
+	}
 }
 
 // finish gives the buffers back to be used again.

@@ -17,13 +17,17 @@ const (
 	headerLastDeath  = "x-last-death-"
 )
 
-var deathHeaders = []string{headerDeath,
+var deathHeaders = []string{
+	headerDeath,
 	headerFirstDeath + "exchange", headerFirstDeath + "queue", headerFirstDeath + "reason",
-	headerLastDeath + "exchange", headerLastDeath + "queue", headerLastDeath + "reason"}
+	headerLastDeath + "exchange", headerLastDeath + "queue", headerLastDeath + "reason",
+}
 
 // reasons are RabbitMQ's words.
-var reasons = map[broker.DeadReason]string{broker.DeadRejected: reasonRejected, broker.DeadExpired: "expired",
-	broker.DeadMaxLength: "maxlen", broker.DeadDeliveryLimit: "delivery_limit"}
+var reasons = map[broker.DeadReason]string{
+	broker.DeadRejected: reasonRejected, broker.DeadExpired: "expired",
+	broker.DeadMaxLength: "maxlen", broker.DeadDeliveryLimit: "delivery_limit",
+}
 
 // DeadLetter is a broker.DeadLetterFunc. It returns the message as RabbitMQ 4 would hand it to the dead-letter
 // exchange: the death is counted in x-death, newest first and one entry per

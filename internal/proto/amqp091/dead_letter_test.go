@@ -29,8 +29,10 @@ func FuzzStored(f *testing.F) {
 }
 
 func TestDeliveryCountReplacesOneTheClientSent(t *testing.T) {
-	p := codec.Properties{Flags: codec.FlagHeaders,
-		Headers: codec.AppendMap(nil, map[string]any{"a": "b", "x-delivery-count": int64(9)})}
+	p := codec.Properties{
+		Flags:   codec.FlagHeaders,
+		Headers: codec.AppendMap(nil, map[string]any{"a": "b", "x-delivery-count": int64(9)}),
+	}
 	var q codec.Properties
 	if err := codec.DecodeProperties(withDeliveryCount(append(make([]byte, 8), p.Append(nil)...), 2)[8:], &q); err != nil {
 		t.Fatal(err)
@@ -64,19 +66,27 @@ func whole(out broker.DeadLettered) []byte {
 }
 
 func TestDeadLetterWritesDeathsAsRabbitMQDoes(t *testing.T) {
-	p := codec.Properties{Flags: codec.FlagHeaders | codec.FlagExpiration | codec.FlagPriority, Expiration: []byte("50"),
-		Priority: 3, Headers: codec.AppendMap(nil, map[string]any{"CC": []any{"c1"}, "z": true, "x-death": "mine"})}
-	out, m, q := die(t, stored("ex", "key", &p, []byte("body")), broker.DeadLetterContext{Queue: "q1",
-		Why: broker.DeadExpired, UnixMillis: 5_500, Exchange: "dlx"})
+	p := codec.Properties{
+		Flags: codec.FlagHeaders | codec.FlagExpiration | codec.FlagPriority, Expiration: []byte("50"),
+		Priority: 3, Headers: codec.AppendMap(nil, map[string]any{"CC": []any{"c1"}, "z": true, "x-death": "mine"}),
+	}
+	out, m, q := die(t, stored("ex", "key", &p, []byte("body")), broker.DeadLetterContext{
+		Queue: "q1",
+		Why:   broker.DeadExpired, UnixMillis: 5_500, Exchange: "dlx",
+	})
 	if !slices.Equal(out.Keys, []string{"key", "c1"}) || string(m.Exchange) != "dlx" || string(m.Key) != "key" ||
 		string(m.Body) != "body" || q.Has(codec.FlagExpiration) || q.Priority != 3 {
 		t.Fatalf("%v %+v", out.Keys, m)
 	}
-	death := map[string]any{"original-expiration": "50", "count": int64(1), "reason": "expired", "queue": "q1",
-		"time": int64(5), "exchange": "ex", "routing-keys": []any{"key", "c1"}}
-	want := map[string]any{"CC": []any{"c1"}, "z": true, "x-death": []any{death},
+	death := map[string]any{
+		"original-expiration": "50", "count": int64(1), "reason": "expired", "queue": "q1",
+		"time": int64(5), "exchange": "ex", "routing-keys": []any{"key", "c1"},
+	}
+	want := map[string]any{
+		"CC": []any{"c1"}, "z": true, "x-death": []any{death},
 		"x-first-death-exchange": "ex", "x-first-death-queue": "q1", "x-first-death-reason": "expired",
-		"x-last-death-exchange": "ex", "x-last-death-queue": "q1", "x-last-death-reason": "expired"}
+		"x-last-death-exchange": "ex", "x-last-death-queue": "q1", "x-last-death-reason": "expired",
+	}
 	if got := q.Headers.Map(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("got  %v\nwant %v", got, want)
 	}
@@ -126,8 +136,10 @@ func TestDeathsAreCountedPerQueueAndReasonNewestFirst(t *testing.T) {
 
 func TestDeadLetterKeyReplacesCC(t *testing.T) {
 	p := codec.Properties{Flags: codec.FlagHeaders, Headers: codec.AppendMap(nil, map[string]any{"CC": []any{"c1"}})}
-	out, m, _ := die(t, stored("ex", "key", &p, nil), broker.DeadLetterContext{Queue: "q1", Why: broker.DeadMaxLength,
-		Exchange: "dlx", Key: text255("dead")})
+	out, m, _ := die(t, stored("ex", "key", &p, nil), broker.DeadLetterContext{
+		Queue: "q1", Why: broker.DeadMaxLength,
+		Exchange: "dlx", Key: text255("dead"),
+	})
 	if !slices.Equal(out.Keys, []string{"dead"}) || string(m.Key) != "dead" {
 		t.Fatalf("%v", out.Keys)
 	}
@@ -178,7 +190,9 @@ func TestDeliveriesDoNotShowMarks(t *testing.T) {
 }
 
 func die2(t *testing.T) broker.DeadLettered {
-	out, _, _ := die(t, stored("ex", "key", &codec.Properties{}, []byte("body")), broker.DeadLetterContext{Queue: "q",
-		Why: broker.DeadExpired, Exchange: "dlx", Key: text255("k")})
+	out, _, _ := die(t, stored("ex", "key", &codec.Properties{}, []byte("body")), broker.DeadLetterContext{
+		Queue: "q",
+		Why:   broker.DeadExpired, Exchange: "dlx", Key: text255("k"),
+	})
 	return out
 }

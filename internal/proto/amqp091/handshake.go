@@ -65,8 +65,10 @@ func (c *conn) readHeader() bool {
 		_, _ = io.CopyN(io.Discard, c.net, handshakeFrameBytesMax)
 		return false
 	}
-	c.send(0, &codec.ConnectionStart{VersionMinor: 9, ServerProperties: c.server.properties,
-		Mechanisms: []byte("PLAIN AMQPLAIN"), Locales: []byte("en_US")})
+	c.send(0, &codec.ConnectionStart{
+		VersionMinor: 9, ServerProperties: c.server.properties,
+		Mechanisms: []byte("PLAIN AMQPLAIN"), Locales: []byte("en_US"),
+	})
 	return true
 }
 
@@ -157,8 +159,10 @@ func (c *conn) authenticate(user, password string) *exception {
 	c.principal = principal
 	c.state = stateTuning
 	o := &c.server.options
-	c.send(0, &codec.ConnectionTune{ChannelMax: o.ChannelsMax, FrameMax: o.FrameBytesMax,
-		Heartbeat: uint16(o.Heartbeat / time.Second)})
+	c.send(0, &codec.ConnectionTune{
+		ChannelMax: o.ChannelsMax, FrameMax: o.FrameBytesMax,
+		Heartbeat: uint16(o.Heartbeat / time.Second),
+	})
 	return nil
 }
 

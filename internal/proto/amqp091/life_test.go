@@ -65,8 +65,10 @@ func (r *raw) loginWithHeartbeat(seconds uint16) *raw {
 	r.t.Helper()
 	r.write([]byte(codec.ProtocolHeader))
 	expect(r, &codec.ConnectionStart{})
-	r.send(0, &codec.ConnectionStartOk{ClientProperties: clientProperties, Mechanism: "PLAIN",
-		Response: []byte("\x00guest\x00guest")})
+	r.send(0, &codec.ConnectionStartOk{
+		ClientProperties: clientProperties, Mechanism: "PLAIN",
+		Response: []byte("\x00guest\x00guest"),
+	})
 	expect(r, &codec.ConnectionTune{})
 	r.send(0, &codec.ConnectionTuneOk{ChannelMax: 10, FrameMax: 4096, Heartbeat: seconds},
 		&codec.ConnectionOpen{VirtualHost: "/"})

@@ -27,9 +27,11 @@ type server struct {
 
 func start(t testing.TB, change ...func(*amqp091.Options)) *server {
 	t.Helper()
-	b, err := broker.Open(broker.Options{FS: vfs.NewMem(), Dir: "data", WALFileBytes: 4 << 20,
+	b, err := broker.Open(broker.Options{
+		FS: vfs.NewMem(), Dir: "data", WALFileBytes: 4 << 20,
 		Fatal:      func(err error) { t.Errorf("fatal: %v", err) },
-		DeadLetter: map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter}})
+		DeadLetter: map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,15 +190,18 @@ func (r *raw) ended() {
 }
 
 var clientProperties = codec.AppendMap(nil, map[string]any{"capabilities": map[string]any{
-	"consumer_cancel_notify": true, "connection.blocked": true, "authentication_failure_close": true}})
+	"consumer_cancel_notify": true, "connection.blocked": true, "authentication_failure_close": true,
+}})
 
 // login goes as far as connection.open-ok.
 func (r *raw) login() *raw {
 	r.t.Helper()
 	r.write([]byte(codec.ProtocolHeader))
 	expect(r, &codec.ConnectionStart{})
-	r.send(0, &codec.ConnectionStartOk{ClientProperties: clientProperties, Mechanism: "PLAIN",
-		Response: []byte("\x00guest\x00guest"), Locale: "en_US"})
+	r.send(0, &codec.ConnectionStartOk{
+		ClientProperties: clientProperties, Mechanism: "PLAIN",
+		Response: []byte("\x00guest\x00guest"), Locale: "en_US",
+	})
 	tune := expect(r, &codec.ConnectionTune{})
 	r.send(0, &codec.ConnectionTuneOk{ChannelMax: tune.ChannelMax, FrameMax: tune.FrameMax, Heartbeat: 0},
 		&codec.ConnectionOpen{VirtualHost: "/"})

@@ -57,8 +57,10 @@ func answersHeader(first string) error {
 }
 
 func wrongHeader() error {
-	for _, first := range []string{"AMQP\x00\x01\x00\x00", "AMQP\x03\x01\x00\x00", "AMQP\x02\x00\x00\x09", "\x00\x00\x00\x00\x00\x00\x00\x00",
-		"\x10\x10\x00\x04MQTT\x04\x02", "CONNECT\n"} {
+	for _, first := range []string{
+		"AMQP\x00\x01\x00\x00", "AMQP\x03\x01\x00\x00", "AMQP\x02\x00\x00\x09", "\x00\x00\x00\x00\x00\x00\x00\x00",
+		"\x10\x10\x00\x04MQTT\x04\x02", "CONNECT\n",
+	} {
 		if err := answersHeader(first); err != nil {
 			return err
 		}
@@ -335,8 +337,10 @@ func names() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"nul\x00nul", "../../etc/passwd", "..", "/", strings.Repeat("../", 80), "\xff\xfe invalid \xc0\x80",
-		strings.Repeat("x", 255), strings.Repeat("\xf0\x9f\xa6\x86", 63), " ", "%2F", "C:\\con"} {
+	for _, name := range []string{
+		"nul\x00nul", "../../etc/passwd", "..", "/", strings.Repeat("../", 80), "\xff\xfe invalid \xc0\x80",
+		strings.Repeat("x", 255), strings.Repeat("\xf0\x9f\xa6\x86", 63), " ", "%2F", "C:\\con",
+	} {
 		if err := oddName(name); err != nil {
 			return fmt.Errorf("%q: %w", name, err)
 		}

@@ -147,12 +147,16 @@ func deadLetter(ch *amqp.Channel) error {
 				[]any{exchange, "buried", "bad", int32(7)})
 		},
 		func() error {
-			return harness.Expect("x-death", entry, amqp.Table{"count": int64(1), "reason": "rejected", "queue": queue,
-				"exchange": "", "routing-keys": []any{queue}})
+			return harness.Expect("x-death", entry, amqp.Table{
+				"count": int64(1), "reason": "rejected", "queue": queue,
+				"exchange": "", "routing-keys": []any{queue},
+			})
 		},
 		func() error {
-			return harness.Expect("first death", []any{d.Headers["x-first-death-queue"], d.Headers["x-first-death-reason"],
-				d.Headers["x-first-death-exchange"]}, []any{queue, "rejected", ""})
+			return harness.Expect("first death", []any{
+				d.Headers["x-first-death-queue"], d.Headers["x-first-death-reason"],
+				d.Headers["x-first-death-exchange"],
+			}, []any{queue, "rejected", ""})
 		},
 	)
 }
@@ -398,8 +402,13 @@ func headersExchange(ch *amqp.Channel) error {
 		}
 		queues[match] = q
 	}
-	for n, h := range []amqp.Table{{"format": "pdf", "pages": 3, "more": true}, {"format": "pdf"},
-		{"format": "zip", "pages": int64(3)}, {"format": "zip"}, nil} {
+	for n, h := range []amqp.Table{
+		{"format": "pdf", "pages": 3, "more": true},
+		{"format": "pdf"},
+		{"format": "zip", "pages": int64(3)},
+		{"format": "zip"},
+		nil,
+	} {
 		if err := ch.Publish(exchange, "", false, false, amqp.Publishing{Headers: h, Body: fmt.Append(nil, n)}); err != nil {
 			return err
 		}

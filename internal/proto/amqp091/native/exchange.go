@@ -9,8 +9,10 @@ import (
 )
 
 // ExchangeTypes are the exchange types on offer.
-var ExchangeTypes = []string{"direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message",
-	"x-modulus-hash", "x-random"}
+var ExchangeTypes = []string{
+	"direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message",
+	"x-modulus-hash", "x-random",
+}
 
 // CheckExchangeType refuses types nobody routes by.
 func CheckExchangeType(kind string) *Error {

@@ -21,8 +21,10 @@ func TestStoredMessagesReadBackByteIdentical(t *testing.T) {
 		exchange := rapid.StringN(0, 20, 255).Draw(t, "exchange")
 		key := rapid.StringN(0, 20, 255).Draw(t, "key")
 		body := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "body")
-		p := codec.Properties{Flags: codec.FlagHeaders | codec.FlagMessageID, MessageID: []byte("m"),
-			Headers: codec.AppendMap(nil, map[string]any{"a": int64(1)})}
+		p := codec.Properties{
+			Flags: codec.FlagHeaders | codec.FlagMessageID, MessageID: []byte("m"),
+			Headers: codec.AppendMap(nil, map[string]any{"a": int64(1)}),
+		}
 		b := stored(exchange, key, &p, body)
 		m, err := Open(b)
 		if err != nil {

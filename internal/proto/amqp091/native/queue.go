@@ -153,8 +153,10 @@ func overflow(s *broker.Settings, v codec.Value) string {
 	if bad := oneOf(v, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx", "block"); bad != "" {
 		return bad
 	}
-	o := map[string]broker.Overflow{"drop-head": broker.OverflowDropHead, "reject-publish": broker.OverflowReject,
-		"reject-publish-dlx": broker.OverflowRejectDeadLetter, "block": broker.OverflowBlock}[string(v.Bytes)]
+	o := map[string]broker.Overflow{
+		"drop-head": broker.OverflowDropHead, "reject-publish": broker.OverflowReject,
+		"reject-publish-dlx": broker.OverflowRejectDeadLetter, "block": broker.OverflowBlock,
+	}[string(v.Bytes)]
 	s.Overflow = &o
 	return ""
 }
