@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,8 +45,7 @@ func benchCommand() *cobra.Command {
 				}
 				return err
 			}
-			printReport(cmd.OutOrStdout(), report)
-			return err
+			return errors.Join(err, printReport(cmd.OutOrStdout(), report))
 		},
 	}
 	f := c.Flags()
@@ -70,18 +70,20 @@ func benchCommand() *cobra.Command {
 	return c
 }
 
-func printReport(w io.Writer, r *bench.Report) {
-	fmt.Fprintf(w, "published  %d in %.1f s: %.0f/s (slowest second %.0f/s), confirmed %d, refused %d\n",
+func printReport(w io.Writer, r *bench.Report) error {
+	text := fmt.Sprintf("published  %d in %.1f s: %.0f/s (slowest second %.0f/s), confirmed %d, refused %d\n",
 		r.Published, r.Seconds, r.PublishRate, r.SlowestRate, r.Confirmed, r.Nacked)
-	fmt.Fprintf(w, "consumed   %d: %.0f/s, gaps %d, repeated %d, redelivered %d\n",
+	text += fmt.Sprintf("consumed   %d: %.0f/s, gaps %d, repeated %d, redelivered %d\n",
 		r.Consumed, r.ConsumeRate, r.Gaps, r.Repeated, r.Redelivered)
 	for _, l := range []struct {
 		name string
 		bench.Latency
 	}{{"confirm", r.Confirm}, {"end to end", r.EndToEnd}} {
 		if l.Count > 0 {
-			fmt.Fprintf(w, "%-10s µs: p50 %d  p95 %d  p99 %d  p99.9 %d  max %d\n", l.name, l.P50, l.P95, l.P99, l.P999, l.Max)
+			text += fmt.Sprintf("%-10s µs: p50 %d  p95 %d  p99 %d  p99.9 %d  max %d\n", l.name, l.P50, l.P95, l.P99, l.P999, l.Max)
 		}
 	}
-	fmt.Fprintf(w, "client     %.2f CPU seconds, %.2f µs per message\n", r.ClientCPU, r.ClientMicro)
+	text += fmt.Sprintf("client     %.2f CPU seconds, %.2f µs per message\n", r.ClientCPU, r.ClientMicro)
+	_, err := io.WriteString(w, text)
+	return err
 }

@@ -45,7 +45,7 @@ func pubCommand() *cobra.Command {
 		Args: func(_ *cobra.Command, args []string) error {
 			switch n := len(args); {
 			case o.exchange == "" && n < 2:
-				return errors.New("pub takes QUEUE BODY..., or --exchange and BODY...")
+				return errors.New("pub takes QUEUE BODY... or --exchange and BODY... as arguments")
 			case n < 1:
 				return errors.New("nothing to publish")
 			}

@@ -94,18 +94,18 @@ func subscribe(c *cobra.Command, r *remote, o *subFlags, queue string) error {
 	if err != nil {
 		return err
 	}
-	err = s.run(answer.Body, ctx)
+	err = s.run(ctx, answer.Body)
 	return errors.Join(err, s.out.Flush(), answer.Body.Close())
 }
 
 // run prints messages until the broker ends the answer.
-func (s *subscription) run(body io.Reader, ctx context.Context) error {
+func (s *subscription) run(ctx context.Context, body io.Reader) error {
 	lines := bufio.NewReaderSize(body, 64<<10)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
 			if errors.Is(err, io.EOF) && (ctx.Err() != nil || s.enough()) {
-				return nil
+				return nil //nolint:nilerr // the end that was asked for
 			}
 			return &statusError{exitUnreachable, fmt.Errorf("connection lost: %w", err)}
 		}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"path"
 	"sync"
 
@@ -37,8 +38,7 @@ func (b *ballast) take() error {
 		err = closeErr
 	}
 	if err != nil {
-		b.fs.Remove(b.name) // the first error is the one to tell
-		return err
+		return errors.Join(err, b.fs.Remove(b.name))
 	}
 	b.held = true
 	return nil

@@ -275,7 +275,16 @@ func (h *host) due() bool {
 
 // roomy says whether messages may be proposed. Where the disk is nearly full they
 // may not: what is left of the log is for settles, which make room.
-func (h *host) roomy() bool { return h.group == nil || h.engine.wal.Roomy() }
+func (h *host) roomy() bool { return h.group == nil || h.engine.wal.Spacious() }
+
+// entryBytes is how large an entry of several blocks may get.
+func (h *host) entryBytes() int { return min(entryBytesMax, h.turnBytes()) }
+
+// turnBytes is how much one turn proposes: little enough to fit, with what other
+// shards propose, into what the log keeps back.
+func (h *host) turnBytes() int {
+	return min(entriesPerTurn*entryBytesMax, int(h.engine.options.WALFileBytes/8))
+}
 
 // propose makes entries of what waits, unless an earlier one is still on its way
 // to the disk: what arrives meanwhile goes together.
@@ -283,20 +292,21 @@ func (h *host) propose() {
 	if !h.leading || h.log.Busy() {
 		return
 	}
-	for n := 0; n < entriesPerTurn && h.due(); n++ {
-		if !h.proposeEntry() {
+	for left := h.turnBytes(); left > 0 && h.due(); {
+		size, ok := h.proposeEntry()
+		if left -= size; !ok {
 			return
 		}
 	}
 }
 
-// proposeEntry proposes one entry; it reports false when only waiting blocks are
-// left.
-func (h *host) proposeEntry() bool {
+// proposeEntry proposes one entry and returns its size; it reports false when only
+// waiting blocks are left.
+func (h *host) proposeEntry() (int, bool) {
 	size := 64 + h.machine.Pending()
 	roomy := h.roomy()
 	for _, b := range h.blocks {
-		if size += len(b.data); size > entryBytesMax || !roomy {
+		if size += len(b.data); size > h.entryBytes() || !roomy {
 			break
 		}
 	}
@@ -313,15 +323,15 @@ func (h *host) proposeEntry() bool {
 			h.finished(b)
 		}
 		h.retry = len(taken) > 0
-		return h.retry
+		return 1, h.retry
 	}
 	h.proposals = append(h.proposals, proposal{&entry[0], taken, h.then})
 	h.then = nil
 	if err := h.log.Propose(entry); err != nil {
 		h.engine.fail(err)
-		return false
+		return 0, false
 	}
-	return true
+	return len(entry), true
 }
 
 // takeBlocks appends blocks to the entry. Blocks that a full queue keeps waiting
@@ -332,7 +342,7 @@ func (h *host) takeBlocks(entry []byte) ([]byte, []*block) {
 	limited := h.machine.Limited()
 	kept := h.blocks[:0]
 	for i, b := range h.blocks {
-		if len(taken) > 0 && len(entry)+len(b.data) > entryBytesMax {
+		if len(taken) > 0 && len(entry)+len(b.data) > h.entryBytes() {
 			kept = append(kept, h.blocks[i:]...)
 			break
 		}

@@ -179,9 +179,9 @@ func merge(cursors []*cursor, add func(op uint8, key, value []byte) error) error
 		h.sink(i)
 	}
 	var last []byte
-	for any := false; len(h) > 0; any = true {
+	for begun := false; len(h) > 0; begun = true {
 		c := h[0]
-		if !any || !bytes.Equal(c.key, last) {
+		if !begun || !bytes.Equal(c.key, last) {
 			if err := add(c.op, c.key, c.value); err != nil {
 				return err
 			}

@@ -227,7 +227,7 @@ func (s *Store) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.failed == nil {
-		s.mu.failed = fmt.Errorf("checkpoint: failed before: %v", err)
+		s.mu.failed = fmt.Errorf("checkpoint: failed before: %w", err)
 	}
 }
 

@@ -26,7 +26,6 @@ type writer struct {
 	entries int // in it
 
 	puts, deletes uint64
-	end           int64
 }
 
 func newWriter(fs vfs.FS, name string, number uint64, fileType uint8, m *Meta) (*writer, error) {

@@ -135,7 +135,7 @@ func (s *Settling) releasesPlainly(lo, hi record.Offset, counted bool) bool {
 	return s.config.BackoffMin == 0 &&
 		!s.dead.touches(lo, hi) &&
 		(s.waiting == nil || !s.waiting.timed.touches(lo, hi)) &&
-		!(counted && s.returned.once.touches(lo, hi))
+		(!counted || !s.returned.once.touches(lo, hi))
 }
 
 // touches tells whether the set has an offset of [lo, hi).

@@ -239,15 +239,15 @@ func (s *Set) run(lo, hi record.Offset) (from, to record.Offset, ok bool) {
 	to = from
 	for to < hi && i < b.dir.len() {
 		e := b.dir.at(i)
-		if e.key != uint64(to)>>chunkShift && !(e.isRun() && to == from) {
+		if e.key != uint64(to)>>chunkShift && (!e.isRun() || to != from) {
 			break
 		}
 		if e.isRun() {
 			to = record.Offset(e.end() << chunkShift)
 		} else {
-			clear := b.slots[e.slot()].nextClear(int(to & chunkMask))
-			to = to&^chunkMask + record.Offset(clear)
-			if clear < chunkBits {
+			free := b.slots[e.slot()].nextClear(int(to & chunkMask))
+			to = to&^chunkMask + record.Offset(free)
+			if free < chunkBits {
 				break
 			}
 		}

@@ -88,8 +88,9 @@ func (v Value) Equal(w Value) bool {
 		return f >= -(1<<63) && f < 1<<63 && int64(f) == int64(v.bits) && f == math.Trunc(f)
 	case kindUint:
 		return f >= 1<<63 && f < 1<<64 && uint64(f) == v.bits
+	default:
+		return false
 	}
-	return false
 }
 
 // appendID writes what identifies the value behind dst.
@@ -110,6 +111,7 @@ func (v Value) hash() uint64 {
 		if f == math.Trunc(f) && f >= -(1<<63) && f < 1<<63 {
 			return mix(uint64(int64(f)))
 		}
+	default:
 	}
 	return mix(v.bits)
 }

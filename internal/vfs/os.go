@@ -82,10 +82,9 @@ func (osFS) List(dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
 	names, err := d.Readdirnames(-1)
 	sort.Strings(names)
-	return names, err
+	return names, errors.Join(err, d.Close())
 }
 
 func (osFS) SyncDir(dir string) error {
@@ -94,8 +93,7 @@ func (osFS) SyncDir(dir string) error {
 		return err
 	}
 	if err := retry(func() error { return unix.Fsync(int(d.Fd())) }); err != nil {
-		d.Close()
-		return fmt.Errorf("sync directory %s: %w", dir, osError(err))
+		return errors.Join(fmt.Errorf("sync directory %s: %w", dir, osError(err)), d.Close())
 	}
 	return d.Close()
 }
@@ -107,11 +105,10 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	}
 	err = retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	if err != nil {
-		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: %s", ErrLocked, name)
+			err = ErrLocked
 		}
-		return nil, fmt.Errorf("lock %s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
 	}
 	return f, nil
 }
@@ -121,7 +118,7 @@ func (osFS) Free(dir string) (uint64, error) {
 	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
 		return 0, fmt.Errorf("statfs %s: %w", dir, err)
 	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
+	return st.Bavail * uint64(st.Bsize), nil
 }
 
 func retry(f func() error) error {

@@ -3,6 +3,7 @@ package wal
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -29,7 +30,7 @@ func (r *reader) view(off, n int64) ([]byte, error) {
 	if off < r.base || off+n > r.base+int64(len(r.chunk)) {
 		chunk := make([]byte, min(max(n, readBytes), r.size-off))
 		if k, err := r.f.ReadAt(chunk, off); k < len(chunk) {
-			if err == nil || err == io.EOF {
+			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, fmt.Errorf("read %s at %d: %w", r.name, off, err)

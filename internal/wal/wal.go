@@ -85,6 +85,7 @@ type WAL struct {
 	}
 	failed  atomic.Bool
 	closing atomic.Bool
+	room    atomic.Int64 // bytes free in the current file, as the writer last left it
 
 	writer writer
 	keeper keeper
@@ -207,6 +208,15 @@ func (w *WAL) Release(shard record.ShardID, index record.Index) {
 // While it is false the disk is nearly full: the caller pushes publishers back,
 // and may still append small records into what is left.
 func (w *WAL) Roomy() bool { return !w.keeper.cramped.Load() }
+
+// Spacious reports whether large records may be appended: a file beyond the
+// current one is ready, or a quarter of the current one is free. What it keeps
+// back is for small records that make room, even before Roomy has noticed that
+// there will be no further file.
+func (w *WAL) Spacious() bool {
+	k := &w.keeper
+	return !k.cramped.Load() && (k.hasNext.Load() || w.room.Load() >= w.o.FileBytes/4)
+}
 
 // Close writes what is queued, syncs and closes. Appends from now on fail.
 func (w *WAL) Close() error {

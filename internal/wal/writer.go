@@ -133,6 +133,7 @@ func (w *writer) commit(items []item, size int64) {
 		}
 		w.w.stats.group(items, size)
 	}
+	w.w.room.Store(w.current.room())
 	for i := range items {
 		w.account(&items[i])
 	}
@@ -332,6 +333,7 @@ func (w *writer) rotate(size int64) error {
 		w.prev = link{number: c.tag.number(), end: c.end()}
 	}
 	w.current = next
+	w.w.room.Store(next.room())
 	signal(w.w.chore)
 	return nil
 }
@@ -340,7 +342,7 @@ func (w *writer) rotate(size int64) error {
 // unknown then, which is a failed disk and not a full one.
 func notFull(err error) error {
 	if errors.Is(err, vfs.ErrFull) {
-		return fmt.Errorf("sync failed: %v", err)
+		return errors.New("sync failed: " + err.Error())
 	}
 	return err
 }

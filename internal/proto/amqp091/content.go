@@ -93,6 +93,7 @@ func (ch *channel) contentHeader(payload []byte) *exception {
 		return raise(codeUnexpectedFrame, "expected method frame, got non method frame instead")
 	case contentBody:
 		return k.interrupted()
+	case contentHeader:
 	}
 	var h codec.Header
 	if codec.DecodeHeader(payload, &h) != nil {
@@ -122,6 +123,7 @@ func (ch *channel) contentBody(payload []byte) *exception {
 		return raise(codeUnexpectedFrame, "expected method frame, got non method frame instead")
 	case contentHeader:
 		return k.interrupted()
+	case contentBody:
 	}
 	if uint64(len(payload)) > k.missing {
 		return raise(codeFrameError, "content body frame exceeds remaining content size").caused(codec.IDBasicPublish)

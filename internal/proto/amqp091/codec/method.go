@@ -92,8 +92,8 @@ type Method interface {
 
 // New returns an empty method, or nil where there is none of that id.
 func New(id ID) Method {
-	if make := makers[id]; make != nil {
-		return make()
+	if empty := makers[id]; empty != nil {
+		return empty()
 	}
 	return nil
 }
