@@ -142,7 +142,7 @@ func compare(s *settings, binary string, sh *shape) error {
 			ratio = append(ratio, pick(a[i])/pick(b[i]))
 		}
 		fmt.Printf("| %s | "+format+" | "+format+" | %.3g (%.3g–%.3g) |\n", name,
-			quantile(x, 0.5), quantile(y, 0.5), quantile(ratio, 0.5), slices.Min(ratio), slices.Max(ratio))
+			median(x), median(y), median(ratio), slices.Min(ratio), slices.Max(ratio))
 	}
 	row("messages/s, end to end", "%.0f", func(f figures) float64 { return f.rate })
 	row("server CPU µs per message", "%.2f", func(f figures) float64 { return f.micros })
@@ -150,6 +150,15 @@ func compare(s *settings, binary string, sh *shape) error {
 	row("confirm p99 µs", "%.0f", func(f figures) float64 { return f.confirm })
 	row("end to end p99 µs", "%.0f", func(f figures) float64 { return f.end })
 	return nil
+}
+
+// median of v, which it sorts.
+func median(v []float64) float64 {
+	slices.Sort(v)
+	if n := len(v); n%2 == 0 && n > 0 {
+		return (v[n/2-1] + v[n/2]) / 2
+	}
+	return quantile(v, 0.5)
 }
 
 // quantile of v, which it sorts.
