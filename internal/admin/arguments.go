@@ -3,9 +3,9 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
+	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
 )
 
@@ -24,7 +24,7 @@ func (a *arguments) UnmarshalJSON(b []byte) error {
 	if err := d.Decode(&raw); err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
-	whole(raw)
+	broker.WholeNumbers(raw)
 	*a = raw
 	return nil
 }
@@ -59,29 +59,4 @@ func encodable(v any, depth int) bool {
 		}
 	}
 	return true
-}
-
-// whole makes integers of JSON numbers that are some, at any depth the decoder
-// allowed.
-func whole(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n
-		}
-		f, err := v.Float64()
-		if err != nil {
-			return v.String()
-		}
-		return f
-	case []any:
-		for i := range v {
-			v[i] = whole(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = whole(v[k])
-		}
-	}
-	return v
 }

@@ -147,7 +147,7 @@ func (p *properties) encode(to *codec.Properties) *failure {
 		to.Timestamp, to.Flags = uint64(*n), to.Flags|codec.FlagTimestamp
 	}
 	if p.Headers != nil {
-		whole(p.Headers)
+		broker.WholeNumbers(p.Headers)
 		t, f := encodeTable(p.Headers)
 		if f != nil {
 			return f

@@ -46,6 +46,10 @@ const (
 	OverflowBlock            = meta.OverflowBlock
 )
 
+// WholeNumbers makes int64 and float64 of the json.Numbers in v, at any depth: the
+// values that Arguments hold.
+func WholeNumbers(v any) any { return meta.WholeNumbers(v) }
+
 // QueueSpec declares a queue.
 type QueueSpec struct {
 	Name       string

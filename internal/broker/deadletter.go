@@ -250,7 +250,7 @@ func (w *deadLetterer) completed(c Completion) {
 		if len(refused) > 0 && refused[0].Sequence == seq {
 			refused = refused[1:]
 			w.engine.options.Clock.AfterFunc(deadLetterRetry, func() {
-				w.engine.deadLetters.add(l.host, []shard.DeadLetter{{Log: l.Log, Offset: l.Offset, Why: l.Why, Record: l.Record}})
+				w.engine.deadLetters.add(l.host, []shard.DeadLetter{l.DeadLetter})
 			})
 			continue
 		}
@@ -259,6 +259,9 @@ func (w *deadLetterer) completed(c Completion) {
 }
 
 func (w *deadLetterer) stored(l deadLetter) {
+	if l.Refused {
+		return
+	}
 	l.host.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Stored(l.Log, l.Offset) }}})
 }
 

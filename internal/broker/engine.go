@@ -314,18 +314,10 @@ func (e *engine) start() error {
 	if err := e.bootstrapUsers(); err != nil {
 		return err
 	}
-	e.reconcile()
 	for _, id := range e.durable {
-		h := e.hosts[id]
-		if !h.call(func(*shard.Machine) {}) {
-			return errors.New("shard stopped during start-up")
-		}
-		for ready := false; !ready; {
-			if !h.call(func(*shard.Machine) { ready = h.leading }) {
-				return errors.New("shard stopped during start-up")
-			}
-		}
+		<-e.hosts[id].led // only then is its state whole
 	}
+	e.reconcile()
 	go e.deadLetters.loop(e)
 	go e.gate.loop(e)
 	return nil
@@ -369,9 +361,6 @@ func (e *engine) reconcile() {
 		}
 	}
 }
-
-// led is called when a shard begins to lead.
-func (e *engine) led(h *host) { e.options.Log.Debug("leading", "shard", h.id) }
 
 // fail stops the process: after a disk error nothing may be acknowledged.
 func (e *engine) fail(err error) {

@@ -72,6 +72,7 @@ type host struct {
 	}
 	wake chan struct{}
 	done chan struct{}
+	led  chan struct{} // closed when this node leads and has replayed its log
 
 	// The goroutine's own.
 	blocks    []*block // taken, not yet proposed
@@ -114,7 +115,7 @@ func (h *host) afterApplied(f func()) { h.then = append(h.then, f) }
 func newHost(e *engine, id record.ShardID, m *shard.Machine) *host {
 	h := &host{
 		id: id, engine: e, machine: m, clock: e.options.Clock,
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), led: make(chan struct{}),
 		parked: map[record.LogID][]func(*shard.Machine){},
 	}
 	h.timer = h.clock.AfterFunc(time.Hour, h.poke)
@@ -207,6 +208,7 @@ func (h *host) turn() bool {
 		h.retry = true
 		h.propose()
 		h.log.Process()
+		h.lead() // the last entry of earlier terms may just have been applied
 		h.machine.Dispatch()
 		h.afterTurn()
 		again = h.machine.Hot() || !h.log.Busy() && h.due()
@@ -220,7 +222,7 @@ func (h *host) lead() {
 	if !h.leading && (h.group == nil || h.group.Leading()) {
 		h.leading = true
 		h.machine.Lead(h.clock.Millis())
-		h.engine.led(h)
+		close(h.led)
 	}
 }
 

@@ -23,13 +23,14 @@ func (a *Arguments) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("arguments: %w", err)
 	}
 	for k, v := range raw {
-		raw[k] = whole(v)
+		raw[k] = WholeNumbers(v)
 	}
 	*a = raw
 	return nil
 }
 
-func whole(v any) any {
+// WholeNumbers makes int64 and float64 of the json.Numbers in v, at any depth.
+func WholeNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if !strings.ContainsAny(v.String(), ".eE") {
@@ -44,11 +45,11 @@ func whole(v any) any {
 		return f
 	case []any:
 		for i := range v {
-			v[i] = whole(v[i])
+			v[i] = WholeNumbers(v[i])
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = whole(v[k])
+			v[k] = WholeNumbers(v[k])
 		}
 	}
 	return v

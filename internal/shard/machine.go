@@ -60,6 +60,8 @@ type DeadLetter struct {
 	Offset record.Offset
 	Why    Why
 	Record []byte // nil where it has to be read from the shelf first
+	// Refused says that the log never took the message: there is nothing to settle.
+	Refused bool
 }
 
 // Read asks the owner to read a log's records from the shelf and hand them to

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"weir/internal/cursor"
 	"weir/internal/record"
@@ -49,16 +50,6 @@ func (m *Machine) TakeCommands(dst []byte) []byte {
 	return dst
 }
 
-// Verdict is what Admit says of one append.
-type Verdict uint8
-
-// The verdicts.
-const (
-	Admitted Verdict = iota
-	Refused          // some queue at its limit rejects
-	Waiting          // some queue at its limit blocks its publishers
-)
-
 // Limited says whether any log of the shard has a limit to admit by, or is about
 // to be opened; otherwise a block of appends may be proposed as it is.
 func (m *Machine) Limited() bool { return m.limited > 0 || len(m.opening) > 0 }
@@ -97,6 +88,7 @@ func (m *Machine) AdmitBlock(dst, block []byte, refused func(n int, log record.L
 			if l != nil && l.limits() != 0 {
 				if !l.room(&e) {
 					refused(done, l.id)
+					m.refuse(l, block[c.at:next])
 					continue
 				}
 				l.inflight++
@@ -115,6 +107,14 @@ func (m *Machine) AdmitBlock(dst, block []byte, refused func(n int, log record.L
 		p = next
 	}
 	return dst, nil, done
+}
+
+// refuse dead-letters a message that a full log turns away, where its overflow
+// asks for that. It was never stored here, so that nothing waits for it.
+func (m *Machine) refuse(l *Log, rec []byte) {
+	if l.config.Overflow == cursor.OverflowRejectDeadLetter && l.config.DeadLetter {
+		m.dead = append(m.dead, DeadLetter{Log: l.id, Why: WhyMaxLength, Record: slices.Clone(rec), Refused: true})
+	}
 }
 
 func (l *Log) room(e *record.Envelope) bool {
