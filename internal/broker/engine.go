@@ -317,6 +317,7 @@ func (e *engine) start() error {
 	for _, id := range e.durable {
 		<-e.hosts[id].led // only then is its state whole
 	}
+	e.resumeIntents()
 	e.reconcile()
 	go e.deadLetters.loop(e)
 	go e.gate.loop(e)

@@ -81,11 +81,13 @@ type host struct {
 	parked    map[record.LogID][]func(m *shard.Machine) // wait for the log to open
 	proposals []proposal
 	then      []func() // of the next proposal
-	retainAt  int64    // next look at retention
-	leading   bool
-	settleAt  int64 // when waiting settles are proposed, 0 none wait
-	timer     clock.Timer
-	timerAt   int64
+
+	transactions []*transactionEntry // to be proposed
+	retainAt     int64               // next look at retention
+	leading      bool
+	settleAt     int64 // when waiting settles are proposed, 0 none wait
+	timer        clock.Timer
+	timerAt      int64
 
 	shelf      *store.Shelf
 	sinceFlush int64        // bytes applied
@@ -173,8 +175,13 @@ func (h *host) whenOpen(id record.LogID, f func(m *shard.Machine)) {
 			f(m)
 			return
 		}
-		h.parked[id] = append(h.parked[id], f)
+		h.park(id, f)
 	}}})
+}
+
+// park keeps f until the log is open, or will never be.
+func (h *host) park(id record.LogID, f func(m *shard.Machine)) {
+	h.parked[id] = append(h.parked[id], f)
 }
 
 // loop is the shard's goroutine.
@@ -264,7 +271,7 @@ func (h *host) settle(a *Attachment, o *op) {
 
 // due says whether there is something to propose now.
 func (h *host) due() bool {
-	if len(h.blocks) > 0 && h.retry && h.roomy() {
+	if (len(h.blocks) > 0 && h.retry || len(h.transactions) > 0) && h.roomy() {
 		return true
 	}
 	n := h.machine.Pending()
@@ -293,6 +300,8 @@ func (h *host) turnBytes() int {
 func (h *host) propose() {
 	if !h.leading || h.log.Busy() {
 		return
+	}
+	for len(h.transactions) > 0 && h.proposeTransaction() {
 	}
 	for left := h.turnBytes(); left > 0 && h.due(); {
 		size, ok := h.proposeEntry()
@@ -327,13 +336,18 @@ func (h *host) proposeEntry() (int, bool) {
 		h.retry = len(taken) > 0
 		return 1, h.retry
 	}
+	return len(entry), h.proposeBytes(entry, taken)
+}
+
+// proposeBytes proposes an entry that is not empty, with the blocks in it.
+func (h *host) proposeBytes(entry []byte, taken []*block) bool {
 	h.proposals = append(h.proposals, proposal{&entry[0], taken, h.then})
 	h.then = nil
 	if err := h.log.Propose(entry); err != nil {
 		h.engine.fail(err)
-		return 0, false
+		return false
 	}
-	return len(entry), true
+	return true
 }
 
 // takeBlocks appends blocks to the entry. Blocks that a full queue keeps waiting

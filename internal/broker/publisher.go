@@ -81,8 +81,8 @@ func (p *Publisher) Sequence() uint64 { return p.sequence }
 // many queues the message reaches; with 0 it is stored nowhere and completes.
 // With an error it has no sequence.
 func (p *Publisher) Publish(m *Outgoing) (int, *Error) {
-	if size := len(m.Native[0]) + len(m.Native[1]) + len(m.Native[2]); int64(size) > record.MessageBytesMax {
-		return 0, &Error{Code: CodeTooLarge, Object: ObjectMessage, Text: "message too large"}
+	if _, err := m.size(); err != nil {
+		return 0, err
 	}
 	r, err := p.route(m)
 	if err != nil {
@@ -101,6 +101,15 @@ func (p *Publisher) Publish(m *Outgoing) (int, *Error) {
 	return n, nil
 }
 
+// size is the size of the message, which is not too large.
+func (m *Outgoing) size() (int, *Error) {
+	size := len(m.Native[0]) + len(m.Native[1]) + len(m.Native[2])
+	if int64(size) > record.MessageBytesMax {
+		return 0, &Error{Code: CodeTooLarge, Object: ObjectMessage, Text: "message too large"}
+	}
+	return size, nil
+}
+
 func (p *Publisher) begin() {
 	p.open = &submission{publisher: p, first: p.sequence}
 	if !p.dirty {
@@ -112,9 +121,21 @@ func (p *Publisher) begin() {
 // add appends the message to the target shard's block.
 func (p *Publisher) add(t *target, m *Outgoing) {
 	b := p.blockFor(t.host)
+	var n int
+	b.data, n = appendMessage(b.data, t.logs, m, p.session.now())
+	for range n {
+		b.sequences = append(b.sequences, p.sequence)
+	}
+	if len(b.data) >= blockBytesMax {
+		p.session.full = true
+	}
+}
+
+// appendMessage adds the append commands of a message to logs of one shard and
+// says how many those are.
+func appendMessage(dst []byte, logs []record.LogID, m *Outgoing, now int64) ([]byte, int) {
 	e := record.Envelope{
-		Dialect: m.Dialect, Priority: m.Priority, Timestamp: p.session.now(),
-		Dedup: m.Dedup, Body: uint32(len(m.Native[2])),
+		Dialect: m.Dialect, Priority: m.Priority, Timestamp: now, Dedup: m.Dedup, Body: uint32(len(m.Native[2])),
 	}
 	if m.TTL >= 0 {
 		e.Expiry = e.Timestamp + max(m.Delay, 0) + m.TTL
@@ -122,16 +143,14 @@ func (p *Publisher) add(t *target, m *Outgoing) {
 	if m.Delay > 0 {
 		e.Due = e.Timestamp + m.Delay
 	}
-	for logs := t.logs; len(logs) > 0; {
+	commands := 0
+	for ; len(logs) > 0; commands++ {
 		n := min(len(logs), shard.TargetsMax)
-		b.data = shard.AppendMessage(b.data, logs[:n])
-		b.data = record.Append(b.data, &e, m.Native[0], m.Native[1], m.Native[2])
-		b.sequences = append(b.sequences, p.sequence)
+		dst = shard.AppendMessage(dst, logs[:n])
+		dst = record.Append(dst, &e, m.Native[0], m.Native[1], m.Native[2])
 		logs = logs[n:]
 	}
-	if len(b.data) >= blockBytesMax {
-		p.session.full = true
-	}
+	return dst, commands
 }
 
 func (p *Publisher) blockFor(h *host) *block {

@@ -25,6 +25,10 @@ import (
 //	trim      9: log u64, first u64
 //	commit   10: log u64, next u64, length u16, cursor name
 //	calm     11: log u64, end u64
+//	intent   12: id u64, length u32, parts: n × (shard u32, length u32, commands)
+//	enact    13: id u64, shard u32 that has the intent, length u32, commands
+//	finish   14: id u64
+//	forget   15: id u64, shard u32 that had the intent
 const (
 	entryVersion     = 1
 	entryHeaderBytes = 9
@@ -40,6 +44,10 @@ const (
 	commandTrim      = 9
 	commandCommit    = 10
 	commandCalm      = 11
+	commandIntent    = 12
+	commandEnact     = 13
+	commandFinish    = 14
+	commandForget    = 15
 
 	rangeCommandBytes = 1 + 8 + 1 + 8 + 8
 	// TargetsMax is how many logs of one shard a single append may name.
@@ -126,7 +134,9 @@ type command struct {
 	lo, hi record.Offset
 	body   []byte
 	logs   []byte // append: n × u64
-	at     int    // append: position of the record in the entry
+	at     int    // append: position of the record in the entry; enact: of its commands
+	intent IntentID
+	shard  record.ShardID // enact, forget: that has the intent
 }
 
 // next decodes the command at position p of the entry and returns the position
@@ -162,6 +172,8 @@ func (c *command) next(b []byte, p int) (int, error) {
 		}
 		c.body = rest[4 : 4+n]
 		return p + 13 + n, nil
+	case commandIntent, commandEnact, commandFinish, commandForget:
+		return c.nextIntent(b, p)
 	case commandRewind, commandDelivered, commandTrim, commandCommit, commandCalm:
 		if len(rest) < 8 {
 			return 0, errEntry

@@ -24,6 +24,9 @@ func seedEntry() []byte {
 	b := AppendOpen(BeginEntry(nil, 5), 1, Config{MaxLength: -1, MaxBytes: -1}.Encode())
 	b = record.Append(AppendMessage(b, logs), &record.Envelope{Expiry: 9, Dedup: record.DedupID{1}}, []byte("x"))
 	b = appendRange(b, commandSettle, 1, 0, 0, 1)
+	part := appendRange(nil, commandSettle, 1, 0, 1, 2)
+	b = AppendIntent(b, &Intent{ID: 4, Parts: []IntentPart{{Shard: 2, Commands: part}}})
+	b = AppendForget(AppendFinish(AppendEnact(b, 5, 2, part), 4), 5, 2)
 	return AppendCommit(AppendRewind(AppendDrop(b, 2), 1, 0), 1, "me", 7)
 }
 

@@ -19,8 +19,12 @@ type Machine struct {
 	tail    store.Tail
 	shelf   *store.Shelf // nil on a volatile shard
 
-	dirty   []*Log         // changed since the last checkpoint
-	deleted []record.LogID // likewise
+	intents map[IntentID]Intent
+	enacted map[Enacted]bool
+
+	dirty        []*Log          // changed since the last checkpoint
+	deleted      []record.LogID  // likewise
+	dirtyIntents map[string]bool // likewise, by checkpoint key
 
 	// Leader only.
 	leading   bool
@@ -77,6 +81,7 @@ func New(shelf *store.Shelf) *Machine {
 	return &Machine{
 		deadline: noDeadline, configs: map[string]*Config{},
 		logs: map[record.LogID]*Log{}, shelf: shelf, last: rangeCommand{at: -1}, opening: map[record.LogID]bool{},
+		intents: map[IntentID]Intent{}, enacted: map[Enacted]bool{}, dirtyIntents: map[string]bool{},
 	}
 }
 
@@ -139,21 +144,30 @@ func (m *Machine) Apply(e replica.Entry) {
 	invariant.Check(len(e.Data) >= entryHeaderBytes && e.Data[0] == entryVersion, "shard: entry %d has no header", e.Index)
 	now := int64(binary.LittleEndian.Uint64(e.Data[1:]))
 	slab := m.tail.Add(e.Data)
+	m.applyRange(e.Data, entryHeaderBytes, len(e.Data), slab, now)
+	m.tail.Seal(slab)
+}
+
+// applyRange applies the commands from p to end of an entry.
+func (m *Machine) applyRange(data []byte, p, end int, slab uint32, now int64) {
 	var c command
-	for p := entryHeaderBytes; p < len(e.Data); {
-		next, err := c.next(e.Data, p)
+	for p < end {
+		next, err := c.next(data[:end], p)
 		if err != nil {
-			invariant.Check(false, "shard: entry %d at %d: %v", e.Index, p, err)
+			invariant.Check(false, "shard: entry of %d bytes at %d: %v", len(data), p, err)
 		}
-		m.apply(&c, e.Data, slab, now)
+		m.apply(&c, data, slab, now)
 		p = next
 	}
-	m.tail.Seal(slab)
 }
 
 func (m *Machine) apply(c *command, data []byte, slab uint32, now int64) {
 	if c.kind == commandAppend {
 		m.applyAppend(c, data, slab, now)
+		return
+	}
+	if c.kind >= commandIntent {
+		m.applyDecision(c, data, slab, now)
 		return
 	}
 	l := m.logs[c.log]
@@ -188,6 +202,24 @@ func (m *Machine) apply(c *command, data []byte, slab uint32, now int64) {
 			l.commits = map[string]record.Offset{}
 		}
 		l.commits[string(c.body)] = c.lo
+	}
+}
+
+// applyDecision applies a command about a change of several shards.
+func (m *Machine) applyDecision(c *command, data []byte, slab uint32, now int64) {
+	e := Enacted{c.shard, c.intent}
+	switch c.kind {
+	case commandIntent:
+		err := m.applyIntent(c)
+		invariant.Check(err == nil, "shard: intent %d: %v", c.intent, err)
+	case commandFinish:
+		m.applyFinish(c)
+	case commandForget:
+		m.applyForget(e)
+	case commandEnact:
+		if m.enacting(e) {
+			m.applyRange(data, c.at, c.at+len(c.body), slab, now)
+		}
 	}
 }
 

@@ -17,7 +17,9 @@ import (
 var ErrNoLog = errors.New("shard: no such log")
 
 // Checkpoint keys: 'l' and the log id big endian for a log's state, 's' and a
-// name for a segment on the shelf. A log's value, little endian:
+// name for a segment on the shelf, 'i' and the id big endian for an intent, whose
+// value are its parts, 'e', shard u32 and id big endian for what was enacted.
+// A log's value, little endian:
 //
 //	version u8 = 1 | flags u8 (1: attended) | next u64 | retained u64 | config length u32, JSON
 //	dead n u32, n × (offset u64, why u8) | dedup n u32, n × (id, when)
@@ -141,6 +143,8 @@ func (m *Machine) Restore(key, value []byte) (segmentName string, err error) {
 		return "", nil
 	case len(key) > 1 && key[0] == 's':
 		return string(key[1:]), nil
+	case len(key) > 1:
+		return "", m.restoreIntent(key, value)
 	}
 	return "", errState
 }
@@ -229,6 +233,7 @@ func (l *Log) dated(rec []byte) []byte {
 // checkpoint. The shard's goroutine begins and ends it; Fill runs elsewhere.
 type Flush struct {
 	puts    [][2][]byte
+	intents [][2][]byte // value nil: gone
 	change  store.Change
 	runs    []flushRun
 	upto    map[record.LogID]record.Offset
@@ -259,6 +264,10 @@ func (m *Machine) BeginFlush() *Flush {
 	}
 	clear(m.dirty)
 	m.dirty = m.dirty[:0]
+	for key := range m.dirtyIntents {
+		f.intents = append(f.intents, [2][]byte{[]byte(key), m.intentState(key)})
+	}
+	clear(m.dirtyIntents)
 	f.deleted, m.deleted = m.deleted, nil
 	slices.SortFunc(f.runs, func(a, b flushRun) int {
 		if a.log < b.log {
@@ -328,6 +337,13 @@ func (f *Flush) Changes(put func(key, value []byte), del func(key []byte)) {
 	for _, p := range f.puts {
 		put(p[0], p[1])
 	}
+	for _, i := range f.intents {
+		if i[1] == nil {
+			del(i[0])
+		} else {
+			put(i[0], i[1])
+		}
+	}
 	for _, id := range f.deleted {
 		del(logKey(id))
 	}
@@ -348,6 +364,9 @@ func (m *Machine) Abandon(f *Flush) {
 		if l := m.logs[id]; l != nil {
 			m.touch(l)
 		}
+	}
+	for _, i := range f.intents {
+		m.dirtyIntents[string(i[0])] = true
 	}
 	m.deleted = append(m.deleted, f.deleted...)
 	m.shelf.PutBack(f.change)

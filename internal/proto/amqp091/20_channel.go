@@ -49,13 +49,3 @@ func (ch *channel) accessMethod(id codec.ID, arguments []byte) *exception {
 	ch.conn.send(ch.number, &codec.AccessRequestOk{Ticket: 1})
 	return nil
 }
-
-// txMethod refuses transactions: to answer commit-ok without one would lose
-// what the client believes is stored together.
-func (ch *channel) txMethod(id codec.ID) *exception {
-	switch id {
-	case codec.IDTxSelect, codec.IDTxCommit, codec.IDTxRollback:
-		return raise(codeNotImplemented, "transactions are not implemented")
-	}
-	return unexpectedMethod(id)
-}

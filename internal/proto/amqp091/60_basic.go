@@ -48,7 +48,7 @@ func (ch *channel) basicAck(arguments []byte) *exception {
 	if m.Decode(arguments) != nil {
 		return undecodable(arguments)
 	}
-	return ch.settle(m.DeliveryTag, m.Multiple, broker.Accept)
+	return ch.acknowledge(m.DeliveryTag, m.Multiple, broker.Accept)
 }
 
 func (ch *channel) basicNack(arguments []byte) *exception {
@@ -56,7 +56,7 @@ func (ch *channel) basicNack(arguments []byte) *exception {
 	if m.Decode(arguments) != nil {
 		return undecodable(arguments)
 	}
-	return ch.settle(m.DeliveryTag, m.Multiple, refusal(m.Requeue))
+	return ch.acknowledge(m.DeliveryTag, m.Multiple, refusal(m.Requeue))
 }
 
 func (ch *channel) basicReject(arguments []byte) *exception {
@@ -64,7 +64,7 @@ func (ch *channel) basicReject(arguments []byte) *exception {
 	if m.Decode(arguments) != nil {
 		return undecodable(arguments)
 	}
-	return ch.settle(m.DeliveryTag, false, refusal(m.Requeue))
+	return ch.acknowledge(m.DeliveryTag, false, refusal(m.Requeue))
 }
 
 func refusal(requeue bool) broker.Outcome {
@@ -82,6 +82,14 @@ func (ch *channel) recover(requeue bool) *exception {
 	return ch.settle(0, true, broker.Release)
 }
 
+// acknowledge settles now, or with the transaction.
+func (ch *channel) acknowledge(tag uint64, multiple bool, outcome broker.Outcome) *exception {
+	if ch.tx != nil {
+		return ch.tx.acknowledge(tag, multiple, outcome)
+	}
+	return ch.settle(tag, multiple, outcome)
+}
+
 // settle applies the outcome to the delivery of tag, or to all up to it.
 func (ch *channel) settle(tag uint64, multiple bool, outcome broker.Outcome) *exception {
 	o := &ch.conn.out
@@ -95,9 +103,7 @@ func (ch *channel) settle(tag uint64, multiple bool, outcome broker.Outcome) *ex
 	for i := range ranges {
 		r := &ranges[i]
 		r.holder.Settle(r.lo, r.hi, outcome)
-		if k := r.consumer; k != nil && k.prefetch > 0 && !k.ended.Load() {
-			k.attachment.Credit(r.deliveries)
-		}
+		r.replenish()
 	}
 	if dropped {
 		ch.releaseDropped()
@@ -107,6 +113,13 @@ func (ch *channel) settle(tag uint64, multiple bool, outcome broker.Outcome) *ex
 		ch.ranges = nil
 	}
 	return nil
+}
+
+// replenish gives the consumer the credit of its settled deliveries back.
+func (r *settlement) replenish() {
+	if k := r.consumer; k != nil && k.prefetch > 0 && !k.ended.Load() {
+		k.attachment.Credit(r.deliveries)
+	}
 }
 
 // basicQos sets the prefetch of consumers to come, or that of the channel.

@@ -41,6 +41,9 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 		sized = ch.scratch
 	}
 	o.Native = [3][]byte{address, sized, body}
+	if ch.tx != nil {
+		return ch.tx.publish(m, o)
+	}
 	// A reply address is only looked up on the default exchange.
 	replied := o.Exchange == "" && isReplyAddressBytes(m.RoutingKey) && ch.sendReply(o)
 	if replied && !ch.confirm {
@@ -66,15 +69,19 @@ func (ch *channel) basicReturn(m *codec.BasicPublish, sized, body []byte) {
 	c := ch.conn
 	o := &c.out
 	o.Lock()
-	frames := codec.AppendMethod(o.beginFramesLocked(), ch.number, &codec.BasicReturn{
-		ReplyCode: codeNoRoute,
-		ReplyText: codeNames[codeNoRoute], Exchange: m.Exchange, RoutingKey: m.RoutingKey,
-	})
-	frames = codec.AppendHeader(frames, ch.number, sized)
-	frames = codec.AppendBody(frames, ch.number, body, int(c.frameMax.Load()))
-	o.endFramesLocked(frames)
+	o.endFramesLocked(ch.appendReturn(o.beginFramesLocked(), m, sized, body))
 	ch.ackItem = 0 // its ack may not move to one that goes out before
 	c.wakeWriterLocked()
 	o.Unlock()
 	c.waitForRoom()
+}
+
+// appendReturn adds the frames of basic.return.
+func (ch *channel) appendReturn(frames []byte, m *codec.BasicPublish, sized, body []byte) []byte {
+	frames = codec.AppendMethod(frames, ch.number, &codec.BasicReturn{
+		ReplyCode: codeNoRoute,
+		ReplyText: codeNames[codeNoRoute], Exchange: m.Exchange, RoutingKey: m.RoutingKey,
+	})
+	frames = codec.AppendHeader(frames, ch.number, sized)
+	return codec.AppendBody(frames, ch.number, body, int(ch.conn.frameMax.Load()))
 }

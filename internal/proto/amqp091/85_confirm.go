@@ -15,6 +15,9 @@ func (ch *channel) confirmMethod(id codec.ID, arguments []byte) *exception {
 	if err := m.Decode(arguments); err != nil {
 		return undecodable(arguments)
 	}
+	if ch.tx != nil {
+		return raise(codePreconditionFailed, "cannot switch from tx to confirm mode")
+	}
 	if !ch.confirm {
 		// Sequences of a publisher start at 1, which is what confirms count from.
 		ch.conn.waitForPublishes()

@@ -157,10 +157,6 @@ func TestBreachesOnAnOpenChannel(t *testing.T) {
 			"recover without requeue", methods(1, &codec.BasicRecover{}), 540, "NOT_IMPLEMENTED - requeue=false",
 			codec.IDBasicRecover,
 		},
-		{
-			"transactions", methods(1, &codec.TxSelect{}), 540, "NOT_IMPLEMENTED - transactions are not implemented",
-			codec.IDTxSelect,
-		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := s.raw()

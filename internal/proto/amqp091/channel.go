@@ -27,6 +27,7 @@ type channel struct {
 	consumers map[string]*consumer
 	reply     *replyConsumer
 	ranges    []settlement // scratch
+	tx        *transaction // nil: not transactional
 
 	// Guarded by the outbox mutex.
 	closed        bool
@@ -74,7 +75,7 @@ func (ch *channel) release() {
 	for _, h := range holders {
 		h.attachment.ReleaseAll()
 	}
-	ch.consumers, ch.reply, ch.pool = nil, nil, nil
+	ch.consumers, ch.reply, ch.pool, ch.tx = nil, nil, nil, nil
 	ch.content = content{}
 }
 
@@ -146,7 +147,7 @@ func (ch *channel) method(id codec.ID, arguments []byte) *exception {
 	case codec.IDConfirmSelect.Class():
 		return ch.confirmMethod(id, arguments)
 	case codec.IDTxSelect.Class():
-		return ch.txMethod(id)
+		return ch.txMethod(id, arguments)
 	case codec.IDAccessRequest.Class():
 		return ch.accessMethod(id, arguments)
 	}

@@ -7,9 +7,10 @@ import (
 
 // lease is one delivery that waits for its ack.
 type lease struct {
-	offset record.Offset
-	holder uint32
-	open   bool
+	offset   record.Offset
+	holder   uint32
+	open     bool
+	enlisted bool // open, and settled by a transaction that is not committed
 }
 
 // holder is an attachment with leases, or one that may still get some.
@@ -86,7 +87,7 @@ func (u *unacked) push(tag uint64, offset record.Offset, holder uint32, open boo
 	if u.count == len(u.ring) {
 		u.grow()
 	}
-	u.ring[(u.head+u.count)&(len(u.ring)-1)] = lease{offset, holder, open}
+	u.ring[(u.head+u.count)&(len(u.ring)-1)] = lease{offset: offset, holder: holder, open: open}
 	u.count++
 	if open {
 		u.open++
@@ -105,27 +106,51 @@ func (u *unacked) grow() {
 // take removes the lease of tag, or all up to it, and appends what is to be
 // settled to dst. It reports false where there is no such delivery.
 func (u *unacked) take(dst []settlement, tag uint64, multiple bool) ([]settlement, bool) {
-	i := u.count - 1
-	if !multiple || tag != 0 {
-		if u.count == 0 || tag < u.first || tag-u.first >= uint64(u.count) {
-			return dst, false
-		}
-		if i = int(tag - u.first); !u.at(i).open {
-			return dst, false
-		}
-	}
-	from := i
-	if multiple {
-		from = 0
-	}
-	for ; from <= i; from++ {
-		if l := u.at(from); l.open {
+	from, to, known := u.span(tag, multiple)
+	for ; from < to; from++ {
+		if l := u.at(from); l.open && !l.enlisted {
 			dst = u.settle(dst, l)
 		}
 	}
 	u.advance()
-	return dst, true
+	return dst, known
 }
+
+// span returns the positions of what an ack of tag names. It reports false where
+// there is no such delivery.
+func (u *unacked) span(tag uint64, multiple bool) (from, to int, known bool) {
+	to = u.count
+	if !multiple || tag != 0 {
+		if u.count == 0 || tag < u.first || tag-u.first >= uint64(u.count) {
+			return 0, 0, false
+		}
+		i := int(tag - u.first)
+		if l := u.at(i); !l.open || l.enlisted {
+			return 0, 0, false
+		}
+		from, to = i, i+1
+	}
+	if multiple {
+		from = 0
+	}
+	return from, to, true
+}
+
+// enlist marks what an ack of tag names as settled by the transaction and calls
+// yield with the tags. It reports false where there is no such delivery.
+func (u *unacked) enlist(tag uint64, multiple bool, yield func(tag uint64)) bool {
+	from, to, known := u.span(tag, multiple)
+	for ; from < to; from++ {
+		if l := u.at(from); l.open && !l.enlisted {
+			l.enlisted = true
+			yield(u.first + uint64(from))
+		}
+	}
+	return known
+}
+
+// delist makes an enlisted lease an open one again.
+func (u *unacked) delist(tag uint64) { u.at(int(tag - u.first)).enlisted = false }
 
 func (u *unacked) at(i int) *lease { return &u.ring[(u.head+i)&(len(u.ring)-1)] }
 
