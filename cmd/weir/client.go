@@ -108,10 +108,13 @@ func do(q *http.Request) (*http.Response, error) {
 	if answer.StatusCode < 300 {
 		return answer, nil
 	}
-	var told struct{ Error, Reason, Code string }
+	var told struct{ Error, Reason, Code, Detail string }
 	b, err := io.ReadAll(io.LimitReader(answer.Body, answerBytesMax))
 	if err = errors.Join(err, answer.Body.Close()); err == nil && json.Unmarshal(b, &told) != nil {
 		told.Reason = strings.TrimSpace(string(b))
+	}
+	if told.Detail != "" {
+		told.Reason = told.Detail
 	}
 	if told.Reason == "" {
 		told.Reason = answer.Status

@@ -3,8 +3,10 @@ package admin
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"weir/internal/broker"
 )
@@ -25,12 +27,77 @@ func unhealthy(reason string) *failure {
 // checkAlarms fails while publishers are held back.
 func (c *call) checkAlarms() *failure { return c.ready() }
 
-// checkService fails while the broker cannot serve at all.
-func (c *call) checkService() *failure {
+// checkVhosts fails where there is none.
+func (c *call) checkVhosts() *failure {
 	if len(c.options.Broker.Namespaces()) == 0 {
 		return unhealthy("no virtual host")
 	}
-	return c.ready()
+	return c.live()
+}
+
+// checkService fails while the broker cannot serve at all; alarms do not count.
+func (c *call) checkService() *failure {
+	if c.options.Broker.Closing() {
+		return unhealthy("this rabbit node is not currently available to serve")
+	}
+	return c.live()
+}
+
+// checkClients fails where no client could connect.
+func (c *call) checkClients() *failure {
+	if c.options.Broker.Closing() {
+		return c.checkService()
+	}
+	for _, d := range c.doors() {
+		if d.Name == doorAMQP || d.Name == doorAMQPS {
+			return c.live()
+		}
+	}
+	return unhealthy("no active listeners for AMQP/AMQPS")
+}
+
+// checkAlone is the answer of a node that nobody else depends on.
+func (c *call) checkAlone() *failure {
+	return c.ok(map[string]string{"status": "ok", "reason": "single node cluster"})
+}
+
+// units are the words for the time a certificate may have left.
+var units = map[string]time.Duration{
+	"days": day, "weeks": 7 * day, "months": day * 365 / 12, "years": 365 * day,
+}
+
+const day = 24 * time.Hour
+
+// checkCertificates fails when a certificate in use expires soon.
+func (c *call) checkCertificates() *failure {
+	unit, known := units[strings.ToLower(c.args[1])]
+	n, err := strconv.ParseUint(c.args[0], 10, 16)
+	switch {
+	case err != nil:
+		return badRequest("Invalid expiration value.")
+	case !known:
+		return badRequest("Time unit not recognised. Supported units: days, weeks, months, years.")
+	}
+	limit := c.options.Clock.Now().Add(time.Duration(n) * unit)
+	expired := []map[string]any{}
+	for _, d := range c.doors() {
+		if !d.Expires.IsZero() && d.Expires.Before(limit) {
+			expired = append(expired, map[string]any{
+				"node": c.node, "protocol": d.protocol(), "port": d.port(),
+				"certfile_expires_on": []string{d.Expires.UTC().Format(time.DateTime)},
+			})
+		}
+	}
+	if len(expired) > 0 {
+		return c.sick(map[string]any{"reason": "Certificates expiring", "expired": expired})
+	}
+	return c.live()
+}
+
+// sick answers a failed check that has more to tell than a reason.
+func (c *call) sick(body map[string]any) *failure {
+	body["status"] = "failed"
+	return c.send(http.StatusServiceUnavailable, body)
 }
 
 func (c *call) doors() []Door {
@@ -50,42 +117,63 @@ func (d *Door) port() int {
 // protocol is RabbitMQ's name of what a door speaks.
 func (d *Door) protocol() string {
 	switch d.Name {
-	case "amqps":
+	case doorAMQPS:
 		return "amqp/ssl"
 	case "http":
-		return "http"
+		if d.TLS {
+			return "https"
+		}
 	}
 	return d.Name
 }
 
+// The names of doors.
+const (
+	doorAMQP  = "amqp"
+	doorAMQPS = "amqps"
+)
+
 func (c *call) checkPort() *failure {
 	port, err := strconv.Atoi(c.args[0])
-	if err != nil || port < 1 || port > 65535 {
-		return badRequest("not a port: " + c.args[0])
+	if err != nil {
+		return badRequest("Invalid port")
 	}
+	ports := []int{}
 	for _, d := range c.doors() {
 		if d.port() == port {
 			return c.ok(map[string]any{"status": "ok", "port": port})
 		}
+		ports = append(ports, d.port())
 	}
-	return unhealthy("No active listener on port " + c.args[0])
+	return c.sick(map[string]any{"reason": "No active listener", "missing": port, "ports": ports})
+}
+
+// protocolWords are what tools call the protocols the doors speak.
+var protocolWords = map[string]string{
+	"amqp091": "amqp", "amqp0.9.1": "amqp", "amqp0-9-1": "amqp", "amqp0_9_1": "amqp",
+	"amqps": "amqp/ssl", "amqp+tls": "amqp/ssl", "amqp+ssl": "amqp/ssl", "amqp091/tls": "amqp/ssl",
+	"http1": "http", "http1.1": "http", "http_api": "http", "management": "http",
 }
 
 func (c *call) checkProtocol() *failure {
-	// Both the doors' names and the words rabbitmqctl takes for them.
-	wanted := map[string]string{"amqp091": "amqp", "amqp0-9-1": "amqp", "amqp/ssl": "amqps", "amqp091/tls": "amqps"}
+	active := []string{}
+	for _, d := range c.doors() {
+		active = append(active, d.protocol())
+	}
+	var missing []string
 	for name := range strings.SplitSeq(c.args[0], ",") {
 		name = strings.ToLower(name)
-		if door := wanted[name]; door != "" {
-			name = door
+		if word := protocolWords[name]; word != "" {
+			name = word
 		}
-		for _, d := range c.doors() {
-			if d.Name == name {
-				return c.ok(map[string]any{"status": "ok", "protocol": name})
-			}
+		if !slices.Contains(active, name) {
+			missing = append(missing, name)
 		}
 	}
-	return unhealthy("No active listener for protocol " + c.args[0])
+	if len(missing) > 0 {
+		return c.sick(map[string]any{"reason": "No active listener", "missing": missing, "protocols": active})
+	}
+	return c.ok(map[string]any{"status": "ok", "protocols": active})
 }
 
 // aliveQueue is the queue of RabbitMQ's aliveness test.

@@ -32,7 +32,7 @@ func TestPathTricks(t *testing.T) {
 		"/api/permissions":                200,
 		"/api/definitions":                404,
 		"/api/policies":                   404,
-		"/api/channels":                   404,
+		"/api/channels":                   200,
 		"/metrics/detailed":               404,
 		"/debug/pprof/":                   404,
 		"/api/bindings/%2F/e/%2F/q/%2F/~": 404,

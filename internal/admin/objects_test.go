@@ -272,10 +272,29 @@ func TestChecks(t *testing.T) {
 	for _, path := range []string{"alarms", "local-alarms", "virtual-hosts", "is-in-service", "port-listener/" + port, "protocol-listener/amqp091"} {
 		want(t, n.call(200, "GET", "/api/health/checks/"+path, "").object(t), "status", "ok")
 	}
-	n.call(503, "GET", "/api/health/checks/port-listener/1", "")
+	for _, path := range []string{
+		"node-is-quorum-critical", "ready-to-serve-clients", "below-node-connection-limit", "metadata-store/initialized",
+		"certificate-expiration/3/months",
+	} {
+		want(t, n.call(200, "GET", "/api/health/checks/"+path, "").object(t), "status", "ok")
+	}
+	n.call(400, "GET", "/api/health/checks/certificate-expiration/3/moons", "")
+	n.call(400, "GET", "/api/health/checks/certificate-expiration/x/days", "")
+	n.call(404, "GET", "/api/health/checks/nope", "")
+	want(t, n.call(503, "GET", "/api/health/checks/port-listener/1", "").object(t),
+		"status", "failed", "reason", "No active listener", "missing", "1", "ports", "["+port+"]")
 	n.call(400, "GET", "/api/health/checks/port-listener/x", "")
-	n.call(503, "GET", "/api/health/checks/protocol-listener/mqtt", "")
-	n.call(404, "GET", "/api/health/checks/node-is-quorum-critical", "")
+	want(t, n.call(503, "GET", "/api/health/checks/protocol-listener/mqtt,amqp", "").object(t),
+		"status", "failed", "missing", "[mqtt]", "protocols", "[amqp]")
+	n.call(200, "GET", "/api/version", "")
+	n.call(200, "GET", "/api/cluster-name", "").object(t)
+	for _, path := range []string{"extensions", "deprecated-features", "deprecated-features/used", "feature-flags"} {
+		n.call(200, "GET", "/api/"+path, "").items(t)
+	}
+	n.call(204, "POST", "/api/rebalance/queues", "")
+	n.call(201, "PUT", "/api/queues/%2F/q", "")
+	n.call(400, "POST", "/api/queues/%2F/q/actions", `{"action":"sync"}`)
+	n.call(404, "POST", "/api/queues/%2F/none/actions", `{"action":"sync"}`)
 	want(t, n.call(200, "GET", "/api/aliveness-test/%2F", "").object(t), "status", "ok")
 	for _, path := range []string{"/health/live", "/health/ready", "/metrics", "/metrics?prefix=rabbitmq", "/metrics/per-object"} {
 		if r := n.as("", "GET", path, ""); r.status != http.StatusOK {

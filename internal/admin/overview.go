@@ -10,7 +10,7 @@ import (
 )
 
 // likeRabbitMQ is the version whose API this one follows; tools compare it.
-const likeRabbitMQ = "4.2.0"
+const likeRabbitMQ = "4.1.4"
 
 type listener struct {
 	Node     string `json:"node"`
@@ -32,28 +32,91 @@ func (c *call) listeners() []listener {
 	return out
 }
 
-func (c *call) overview() *failure {
-	s := c.options.Broker.Stats()
-	t := &s.Totals
+// exchangeTypes are the kinds of exchanges clients may declare.
+func exchangeTypes() []map[string]any {
 	kinds := []map[string]any{}
 	for _, k := range native.ExchangeTypes {
-		kinds = append(kinds, map[string]any{"name": k, "enabled": true})
+		kinds = append(kinds, map[string]any{"name": k, "description": "", "enabled": true})
 	}
+	return kinds
+}
+
+// depths are queue totals with their rates.
+func (c *call) depths(s *broker.Stats) map[string]any {
+	messages := float64(s.Ready + s.Unsettled)
+	per := c.rates.of("depths", c.options.Clock.Millis(), []float64{messages, float64(s.Ready), float64(s.Unsettled)})
+	return map[string]any{
+		"messages": s.Ready + s.Unsettled, "messages_details": rate{per[0]},
+		"messages_ready": s.Ready, "messages_ready_details": rate{per[1]},
+		"messages_unacknowledged": s.Unsettled, "messages_unacknowledged_details": rate{per[2]},
+	}
+}
+
+// clientTraffic sums what clients did; calls of this API are none.
+func (c *call) clientTraffic() broker.DialectTraffic {
+	var sum broker.DialectTraffic
+	for dialect, t := range c.options.Broker.Traffic() {
+		if dialect == dialectCall {
+			continue
+		}
+		sum.Open += t.Open
+		sum.Opened += t.Opened
+		sum.Add(&t.Traffic)
+	}
+	return sum
+}
+
+func (c *call) overview() *failure {
+	s, t := c.options.Broker.Stats(), c.clientTraffic()
+	connections := c.connectionsOpen()
 	return c.ok(map[string]any{
 		"product_name": "weir", "product_version": c.options.Version, "management_version": likeRabbitMQ,
 		"rabbitmq_version": likeRabbitMQ, "erlang_version": "", "erlang_full_version": "not Erlang: " + runtime.Version(),
-		"cluster_name": c.node, "node": c.node, "rates_mode": "basic", "exchange_types": kinds,
-		"statistics_db_event_queue": 0, "churn_rates": map[string]any{}, "listeners": c.listeners(), "contexts": []any{},
+		"cluster_name": c.node, "node": c.node, "rates_mode": "basic", "exchange_types": exchangeTypes(),
+		"disable_stats": false, "enable_queue_totals": false, "default_queue_type": "classic", "cluster_tags": []any{}, "node_tags": []any{},
+		"statistics_db_event_queue": 0, "listeners": c.listeners(), "contexts": []any{},
+		"churn_rates": c.rated("churn",
+			counter{"connection_created", t.Opened}, counter{"connection_closed", t.Opened - t.Open},
+			counter{"channel_created", t.PartsOpened}, counter{"channel_closed", t.PartsClosed},
+			counter{"queue_declared", s.QueuesDeclared}, counter{"queue_created", s.QueuesCreated}, counter{"queue_deleted", s.QueuesDeleted}),
 		"object_totals": map[string]any{
-			"connections": len(c.connectionsOpen()), "consumers": s.Consumers, "exchanges": s.Exchanges, "queues": s.Queues,
+			"connections": len(connections), "channels": t.PartsOpened - t.PartsClosed,
+			"consumers": s.Consumers, "exchanges": s.Exchanges, "queues": s.Queues,
 		},
-		"queue_totals": map[string]any{
-			"messages": s.Ready + s.Unsettled, "messages_ready": s.Ready, "messages_unacknowledged": s.Unsettled,
-		},
-		"message_stats": map[string]any{
-			"publish": t.Published, "deliver_get": t.Delivered, "redeliver": t.Redelivered, "ack": t.Acked,
-		},
+		"queue_totals":  c.depths(&s),
+		"message_stats": c.rated("clients", trafficCounters(&t.Traffic)...),
 	})
+}
+
+func (c *call) version() *failure { return c.ok(likeRabbitMQ) }
+
+func (c *call) clusterName() *failure { return c.ok(map[string]string{"name": c.node}) }
+
+// nothing is a listing of what there is none of.
+func (c *call) nothing() *failure { return c.ok([]any{}) }
+
+// featureFlags are those of RabbitMQ's flags whose feature is here.
+func (c *call) featureFlags() *failure {
+	flags := []map[string]any{}
+	for _, f := range [][2]string{
+		{"drop_unroutable_metric", "Count unroutable publishes to be dropped in stats"},
+		{"empty_basic_get_metric", "Count AMQP `basic.get` on empty queues in stats"},
+		{"implicit_default_bindings", "Default bindings are now implicit, instead of being stored in the database"},
+		{"quorum_queue", "Support queues of type `quorum`"},
+	} {
+		flags = append(flags, map[string]any{
+			"name": f[0], "desc": f[1], "state": "enabled", "stability": "required", "provided_by": "rabbit", "doc_url": "",
+		})
+	}
+	return c.ok(flags)
+}
+
+// rebalance has nothing to move: all queues are on one node.
+func (c *call) rebalance() *failure {
+	if !c.roles.Has(auth.Administrator) {
+		return refused("User not authorised")
+	}
+	return c.done(false)
 }
 
 func (c *call) whoami() *failure {
@@ -63,13 +126,13 @@ func (c *call) whoami() *failure {
 func (c *call) showNode() any {
 	s, p := c.options.Broker.Stats(), readProcess()
 	return map[string]any{
-		"name": c.node, "type": "disc", "running": true, "os_pid": p.id, "rates_mode": "basic",
+		"name": c.node, "type": "disc", "running": true, "being_drained": s.Closing, "os_pid": p.id, "rates_mode": "basic",
 		"uptime": c.options.Clock.Now().Sub(c.started).Milliseconds(), "processors": runtime.NumCPU(), "run_queue": 0,
 		"mem_used": p.rssBytes, "mem_limit": p.memoryLimit, "mem_alarm": s.Pressure == "low on memory",
 		"disk_free": s.DiskFree, "disk_free_limit": 0, "disk_free_alarm": s.Pressure == "low on disk",
 		"fd_used": p.filesOpen, "fd_total": p.filesMax, "sockets_used": s.Sessions, "sockets_total": p.filesMax,
-		"proc_used": runtime.NumGoroutine(), "partitions": []any{}, "applications": []any{},
-		"auth_mechanisms": []any{}, "log_files": []any{}, "contexts": []any{}, "enabled_plugins": []any{},
+		"proc_used": runtime.NumGoroutine(), "partitions": []any{}, "applications": []any{}, "exchange_types": exchangeTypes(),
+		"auth_mechanisms": []any{}, "log_files": []any{}, "contexts": []any{}, "enabled_plugins": []any{}, "cluster_links": []any{},
 	}
 }
 
@@ -82,17 +145,4 @@ func (c *call) oneNode() *failure {
 		return notFound("no node '" + c.args[0] + "'")
 	}
 	return c.ok(c.showNode())
-}
-
-// connectionsOpen lists the sessions the caller may see: his own, or those of all he may
-// look into. Calls of this API are none.
-func (c *call) connectionsOpen() []broker.SessionInfo {
-	var out []broker.SessionInfo
-	all := c.roles.Has(auth.Monitoring)
-	for _, s := range c.options.Broker.Sessions() {
-		if s.Dialect != dialectCall && (all || s.User == c.principal.User) {
-			out = append(out, s)
-		}
-	}
-	return out
 }

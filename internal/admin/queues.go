@@ -7,6 +7,7 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/native"
+	"weir/internal/record"
 )
 
 // queueItem is a queue as RabbitMQ shows it.
@@ -21,50 +22,39 @@ type queueItem struct {
 	Node       string         `json:"node"`
 	State      string         `json:"state"`
 
-	Messages        uint64 `json:"messages"`
-	Ready           uint64 `json:"messages_ready"`
-	Unacknowledged  uint64 `json:"messages_unacknowledged"`
-	Bytes           int64  `json:"message_bytes"`
-	BytesReady      int64  `json:"message_bytes_ready"`
-	Consumers       int    `json:"consumers"`
-	ActiveConsumer  string `json:"single_active_consumer_tag,omitempty"`
-	MessagesDetails rate   `json:"messages_details"`
-	Stats           stat   `json:"message_stats"`
+	Messages            uint64         `json:"messages"`
+	Ready               uint64         `json:"messages_ready"`
+	Unacknowledged      uint64         `json:"messages_unacknowledged"`
+	Bytes               int64          `json:"message_bytes"`
+	BytesReady          int64          `json:"message_bytes_ready"`
+	Consumers           int            `json:"consumers"`
+	ActiveConsumer      string         `json:"single_active_consumer_tag,omitempty"`
+	BytesUnacknowledged int64          `json:"message_bytes_unacknowledged"`
+	MessagesDetails     rate           `json:"messages_details"`
+	ReadyDetails        rate           `json:"messages_ready_details"`
+	UnackedDetails      rate           `json:"messages_unacknowledged_details"`
+	Stats               map[string]any `json:"message_stats"`
+	// Details are there where one queue is asked for.
+	Details *[]consumerItem `json:"consumer_details,omitempty"`
 }
 
-type rate struct {
-	Rate float64 `json:"rate"`
-}
+// queueKey and depthKey are the keys of a queue's rates.
+type (
+	queueKey record.LogID
+	depthKey record.LogID
+)
 
-// stat are RabbitMQ's names of a queue's counters.
-type stat struct {
-	Publish           uint64 `json:"publish"`
-	PublishDetails    rate   `json:"publish_details"`
-	DeliverGet        uint64 `json:"deliver_get"`
-	DeliverGetDetails rate   `json:"deliver_get_details"`
-	Ack               uint64 `json:"ack"`
-	AckDetails        rate   `json:"ack_details"`
-	Redeliver         uint64 `json:"redeliver"`
-	RedeliverDetails  rate   `json:"redeliver_details"`
-}
-
-func (c *call) showQueue(q *broker.QueueInfo) any {
-	r := c.rates.of(q, c.options.Clock.Millis())
+func (c *call) showQueue(q *broker.QueueInfo) *queueItem {
+	depth := c.rates.of(depthKey(q.Log), c.options.Clock.Millis(), []float64{float64(q.Total), float64(q.Ready), float64(q.Unsettled)})
 	return &queueItem{
 		Name: q.Name, Vhost: q.Namespace, Type: native.QueueType(q.Arguments), Durable: q.Durable, AutoDelete: q.AutoDelete,
 		Exclusive: q.Exclusive, Arguments: object(q.Arguments), Node: c.node, State: "running",
 		Messages: q.Total, Ready: q.Ready, Unacknowledged: q.Unsettled, Bytes: q.Bytes, BytesReady: q.ReadyBytes,
-		Consumers: q.Consumers, ActiveConsumer: q.ActiveConsumer, MessagesDetails: rate{r.messages},
-		Stats: stat{
-			q.Published,
-			rate{r.published},
-			q.Delivered,
-			rate{r.delivered},
-			q.Acked,
-			rate{r.acked},
-			q.Redelivered,
-			rate{r.redelivered},
-		},
+		BytesUnacknowledged: max(q.Bytes-q.ReadyBytes, 0),
+		Consumers:           q.Consumers, ActiveConsumer: q.ActiveConsumer,
+		MessagesDetails: rate{depth[0]}, ReadyDetails: rate{depth[1]}, UnackedDetails: rate{depth[2]},
+		Stats: c.rated(queueKey(q.Log), counter{"publish", q.Published}, counter{"deliver_get", q.Delivered},
+			counter{"ack", q.Acked}, counter{"redeliver", q.Redelivered}),
 	}
 }
 
@@ -107,7 +97,10 @@ func (c *call) queue() *failure {
 	if f != nil {
 		return f
 	}
-	return c.ok(c.showQueue(&q))
+	item := c.showQueue(&q)
+	details := c.consumersOf(&q)
+	item.Details = &details
+	return c.ok(item)
 }
 
 // open begins a session of the caller that ends with the call.
@@ -221,4 +214,20 @@ func (c *call) purgeQueue() *failure {
 	}
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// queueAction knows no action: those RabbitMQ had were for mirrored queues.
+func (c *call) queueAction() *failure {
+	var body struct {
+		Action string `json:"action"`
+		Vhost  string `json:"vhost"`
+		Name   string `json:"name"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if _, f := c.findQueue(); f != nil {
+		return f
+	}
+	return badRequest("unknown action: " + body.Action)
 }

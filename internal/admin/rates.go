@@ -1,16 +1,11 @@
 package admin
 
-import (
-	"sync"
-
-	"weir/internal/broker"
-	"weir/internal/record"
-)
+import "sync"
 
 const (
 	// rateMillisMin is the shortest time a rate is taken over.
 	rateMillisMin = 5_000
-	// sampleMillisMax is how long a queue nobody asked for is remembered.
+	// sampleMillisMax is how long an object nobody asked for is remembered.
 	sampleMillisMax = 10 * 60 * 1000
 )
 
@@ -18,55 +13,75 @@ const (
 // that since then: no background work, and right for whoever polls.
 type rates struct {
 	sync.Mutex
-	samples map[record.LogID]*sample
+	samples map[any]*sample
 }
-
-type counts struct{ messages, published, delivered, acked, redelivered float64 }
 
 type sample struct {
 	at   int64
-	from counts
-	rate counts
+	from []float64
+	rate []float64
 }
 
-func countsOf(q *broker.QueueInfo) counts {
-	return counts{float64(q.Total), float64(q.Published), float64(q.Delivered), float64(q.Acked), float64(q.Redelivered)}
-}
-
-// of returns a queue's rates per second; the first time they are unknown and 0.
-func (r *rates) of(q *broker.QueueInfo, now int64) counts {
+// of returns the rates per second of an object's counters; the first time they
+// are unknown and 0. Keys of different kinds of objects differ in type.
+func (r *rates) of(key any, now int64, is []float64) []float64 {
 	r.Lock()
 	defer r.Unlock()
-	s := r.samples[q.Log]
+	s := r.samples[key]
 	if s == nil {
 		if r.samples == nil {
-			r.samples = map[record.LogID]*sample{}
+			r.samples = map[any]*sample{}
 		}
-		r.samples[q.Log] = &sample{at: now, from: countsOf(q)}
-		return counts{}
+		s = &sample{at: now, from: is, rate: make([]float64, len(is))}
+		r.samples[key] = s
+		return s.rate
 	}
 	if now-s.at >= rateMillisMin {
-		is, seconds := countsOf(q), float64(now-s.at)/1000
-		s.rate = counts{
-			(is.messages - s.from.messages) / seconds, (is.published - s.from.published) / seconds,
-			(is.delivered - s.from.delivered) / seconds, (is.acked - s.from.acked) / seconds,
-			(is.redelivered - s.from.redelivered) / seconds,
+		seconds := float64(now-s.at) / 1000
+		rate := make([]float64, len(is)) // the old one may still be read
+		for i := range is {
+			rate[i] = (is[i] - s.from[i]) / seconds
 		}
-		s.at, s.from = now, is
+		s.at, s.from, s.rate = now, is, rate
 	}
 	return s.rate
 }
 
-// prune forgets queues that are gone, when there are many.
-func (r *rates) prune(queues int, now int64) {
+// prune forgets objects that are gone, when there are many.
+func (r *rates) prune(objects int, now int64) {
 	r.Lock()
 	defer r.Unlock()
-	if len(r.samples) < 2*queues+100 {
+	if len(r.samples) < 2*objects+1000 {
 		return
 	}
-	for id, s := range r.samples {
+	for key, s := range r.samples {
 		if now-s.at > sampleMillisMax {
-			delete(r.samples, id)
+			delete(r.samples, key)
 		}
 	}
+}
+
+// counter is one of an object's counters, by RabbitMQ's name.
+type counter struct {
+	name  string
+	value uint64
+}
+
+// rated shows counters, each with its rate beside it.
+func (c *call) rated(key any, counters ...counter) map[string]any {
+	out := make(map[string]any, 2*len(counters))
+	is := make([]float64, len(counters))
+	for i := range counters {
+		is[i] = float64(counters[i].value)
+	}
+	per := c.rates.of(key, c.options.Clock.Millis(), is)
+	for i := range counters {
+		out[counters[i].name] = counters[i].value
+		out[counters[i].name+"_details"] = rate{per[i]}
+	}
+	return out
+}
+
+type rate struct {
+	Rate float64 `json:"rate"`
 }

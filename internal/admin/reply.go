@@ -68,7 +68,11 @@ func (c *call) fail(f *failure) {
 		Error  string `json:"error"`
 		Reason string `json:"reason"`
 		Code   string `json:"code,omitempty"`
-	}{f.name, f.reason, f.code}
+		Detail string `json:"detail,omitempty"`
+	}{Error: f.name, Reason: f.reason, Code: f.code}
+	if f.status == http.StatusNotFound { // RabbitMQ's words are the same for everything
+		body.Reason, body.Detail = "Not Found", f.reason
+	}
 	if g := c.send(f.status, body); g != nil {
 		c.options.Log.Debug("http: answer not sent", "reason", g.reason)
 	}

@@ -130,7 +130,7 @@ func (c *call) serve() *failure {
 		c.args = args
 		return c.serveRoute(rt)
 	}
-	return &failure{status: http.StatusNotFound, name: "not_found", reason: "not offered here"}
+	return notFound("not offered here")
 }
 
 func (c *call) serveRoute(rt *entry) *failure {

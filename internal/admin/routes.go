@@ -20,15 +20,28 @@ func table() []entry {
 		get("metrics", accessMetrics, (*call).metrics),
 		get("metrics/per-object", accessMetrics, (*call).metricsPerObject),
 		get("api/overview", accessUser, (*call).overview),
+		get("api/version", accessUser, (*call).version),
+		get("api/cluster-name", accessUser, (*call).clusterName),
+		get("api/extensions", accessUser, (*call).nothing),
+		get("api/feature-flags", accessUser, (*call).featureFlags),
+		get("api/deprecated-features", accessUser, (*call).nothing),
+		get("api/deprecated-features/used", accessUser, (*call).nothing),
+		newEntry("api/rebalance/queues", accessUser, verbs{http.MethodPost: (*call).rebalance}),
 		get("api/whoami", accessUser, (*call).whoami),
 		get("api/nodes", accessUser, (*call).nodes),
 		get("api/nodes/*", accessUser, (*call).oneNode),
 		get("api/channels", accessUser, (*call).channels),
+		get("api/channels/*", accessUser, (*call).channel),
 		get("api/consumers", accessUser, (*call).consumers),
 		get("api/consumers/*", accessUser, (*call).consumers),
 		get("api/connections", accessUser, (*call).connections),
 		newEntry("api/connections/*", accessUser, verbs{http.MethodGet: (*call).connection, http.MethodDelete: (*call).closeConnection}),
-		get("api/vhosts/*/connections", accessUser, (*call).connections),
+		newEntry("api/connections/username/*", accessUser, verbs{
+			http.MethodGet: (*call).userConnections, http.MethodDelete: (*call).closeUserConnections,
+		}),
+		get("api/connections/*/channels", accessUser, (*call).connectionChannels),
+		get("api/vhosts/*/connections", accessUser, (*call).vhostConnections),
+		get("api/vhosts/*/channels", accessUser, (*call).vhostChannels),
 		get("api/aliveness-test/*", accessUser, (*call).aliveness),
 		stream("api/weir/publish/*/*", (*call).publishStream),
 		stream("api/weir/subscribe/*/*", (*call).subscribeStream),
@@ -45,7 +58,11 @@ func checkRoutes() []entry {
 	}
 	return []entry{
 		get("alarms", (*call).checkAlarms), get("local-alarms", (*call).checkAlarms),
-		get("virtual-hosts", (*call).checkService), get("is-in-service", (*call).checkService),
+		get("virtual-hosts", (*call).checkVhosts), get("is-in-service", (*call).checkService),
+		get("ready-to-serve-clients", (*call).checkClients), get("below-node-connection-limit", (*call).live),
+		get("certificate-expiration/*/*", (*call).checkCertificates),
+		get("metadata-store/initialized", (*call).live), get("metadata-store/initialized/with-data", (*call).live),
+		get("node-is-quorum-critical", (*call).checkAlone),
 		get("port-listener/*", (*call).checkPort), get("protocol-listener/*", (*call).checkProtocol),
 	}
 }
@@ -78,6 +95,7 @@ func queueRoutes() []entry {
 		}),
 		newEntry("api/queues/*/*/contents", accessUser, verbs{http.MethodDelete: (*call).purgeQueue}),
 		newEntry("api/queues/*/*/get", accessUser, verbs{http.MethodPost: (*call).getMessages}),
+		newEntry("api/queues/*/*/actions", accessUser, verbs{http.MethodPost: (*call).queueAction}),
 		newEntry("api/queues/*/*/bindings", accessUser, verbs{http.MethodGet: (*call).queueBindings}),
 	}
 }

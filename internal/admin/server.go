@@ -19,6 +19,8 @@ type Door struct {
 	Name string // "amqp"
 	Addr net.Addr
 	TLS  bool
+	// Expires is when the first of its certificates does; zero without any.
+	Expires time.Time
 }
 
 // Options configure a Server.

@@ -30,6 +30,8 @@ type SessionOptions struct {
 	Pressure func(blocked bool, reason string)
 	// Kill is called when an administrator closes the connection.
 	Kill func(reason string)
+	// Describer tells more of the session in listings; nil tells nothing.
+	Describer Describer
 }
 
 // Settings are what a queue does with its messages; see package meta.
@@ -170,6 +172,8 @@ type AttachOptions struct {
 	Credit     int64
 	// Pool, when not nil, bounds the leases of all attachments that share it.
 	Pool      *CreditPool
+	Part      uint32 // for listings: of the session, 0 the session itself
+	Prefetch  uint32 // for listings; 0 is unlimited
 	Arguments map[string]any
 }
 

@@ -56,6 +56,12 @@ func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
 		}
 		s.exclusive[q.Name] = true
 	}
+	if !spec.Passive {
+		e.churn.declared.Add(1)
+	}
+	if created {
+		e.churn.created.Add(1)
+	}
 	info := describe(q)
 	if !created {
 		e.fill(&info, q)

@@ -83,6 +83,8 @@ type engine struct {
 	gate        gate
 	ballast     ballast
 	sessions    registry[*Session]
+	census      census
+	churn       churn
 	attachments consumers
 	mailboxes   mailboxes
 	deadLetters deadLetters
@@ -125,6 +127,7 @@ func Open(o Options) (*Broker, error) {
 	if err := e.start(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
+	e.churn.deleted.Store(0) // what was replayed happened before
 	return &Broker{e}, nil
 }
 
@@ -370,6 +373,7 @@ func (e *engine) fail(err error) {
 
 // effects carries out what a control command asks of the shards.
 func (e *engine) effects(f *meta.Effects) {
+	e.churn.deleted.Add(uint64(len(f.Closed)))
 	if len(f.Opened)+len(f.Closed) == 0 {
 		return
 	}

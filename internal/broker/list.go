@@ -28,6 +28,16 @@ type SessionInfo struct {
 	Name, User, Namespace, Dialect string
 	Remote                         netip.AddrPort
 	Properties                     map[string]any
+	Opened                         int64 // unix ms
+	describer                      Describer
+}
+
+// Detail asks the session's dialect for more; it is called for what is shown only.
+func (i *SessionInfo) Detail() SessionDetail {
+	if i.describer == nil {
+		return SessionDetail{State: "running"}
+	}
+	return i.describer.Describe()
 }
 
 // ConsumerInfo is an attachment as listed.
@@ -35,7 +45,9 @@ type ConsumerInfo struct {
 	Namespace, Queue, Tag, Session, User string
 	Remote                               netip.AddrPort
 	Exclusive, AutoSettle, Active        bool
+	Only, Waiting                        bool // served alone; waiting for the one that is to go
 	Priority                             int32
+	Part, Prefetch                       uint32
 	Arguments                            map[string]any
 }
 
@@ -222,7 +234,7 @@ func (b *Broker) Sessions() []SessionInfo {
 	var out []SessionInfo
 	b.engine.sessions.each(func(s *Session) {
 		o := &s.options
-		out = append(out, SessionInfo{o.Name, s.principal.User, s.namespace, o.Dialect, o.Remote, o.Properties})
+		out = append(out, SessionInfo{o.Name, s.principal.User, s.namespace, o.Dialect, o.Remote, o.Properties, s.opened, o.Describer})
 	})
 	slices.SortFunc(out, func(a, b SessionInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return out
@@ -230,19 +242,45 @@ func (b *Broker) Sessions() []SessionInfo {
 
 // Consumers lists the attachments by namespace, queue and tag.
 func (b *Broker) Consumers() []ConsumerInfo {
-	var out []ConsumerInfo
-	b.engine.attachments.each(func(a *Attachment) {
+	var all []*Attachment
+	b.engine.attachments.each(func(a *Attachment) { all = append(all, a) })
+	active := b.engine.activeOnes(all)
+	out := make([]ConsumerInfo, 0, len(all))
+	for _, a := range all {
 		o, s := &a.options, a.session
+		only := active[a.log]
 		out = append(out, ConsumerInfo{
 			Namespace: s.namespace, Queue: a.queue, Tag: o.Tag, Session: s.options.Name, User: s.principal.User,
 			Remote: s.options.Remote, Exclusive: o.Exclusive, AutoSettle: o.AutoSettle, Active: !a.ended.Load(),
-			Priority: o.Priority, Arguments: o.Arguments,
+			Only: only == a.id, Waiting: only != 0 && only != a.id, Priority: o.Priority, Part: o.Part, Prefetch: o.Prefetch, Arguments: o.Arguments,
 		})
-	})
+	}
 	slices.SortFunc(out, func(a, b ConsumerInfo) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Tag, b.Tag))
 	})
 	return out
+}
+
+// activeOnes finds the only consumer served of each log that has such a one.
+func (e *engine) activeOnes(all []*Attachment) map[record.LogID]cursor.ConsumerID {
+	byHost := map[*host]map[record.LogID]bool{}
+	for _, a := range all {
+		if byHost[a.host] == nil {
+			byHost[a.host] = map[record.LogID]bool{}
+		}
+		byHost[a.host][a.log] = true
+	}
+	active := map[record.LogID]cursor.ConsumerID{}
+	for h, logs := range byHost {
+		h.call(func(m *shard.Machine) {
+			for id := range logs {
+				if c, ok := m.Counts(id); ok && c.Active != 0 {
+					active[id] = c.Active
+				}
+			}
+		})
+	}
+	return active
 }
 
 // Unready says why the broker cannot take everything, or nothing if it can.
@@ -255,6 +293,9 @@ func (b *Broker) Unready() string {
 	}
 	return ""
 }
+
+// Closing says that the broker serves nobody any more.
+func (b *Broker) Closing() bool { return b.engine.closing.Load() }
 
 // MessageBytesMax is the largest message the broker takes.
 func (b *Broker) MessageBytesMax() int64 { return b.engine.options.MessageBytesMax }

@@ -51,6 +51,9 @@ type Stats struct {
 	DiskFree                uint64
 	Pressure                string // why publishers wait, or nothing
 	SessionsOpened          uint64
+	Closing                 bool
+	// Since the start: every declaration, and what it and deletes led to.
+	QueuesDeclared, QueuesCreated, QueuesDeleted uint64
 }
 
 // mayManage refuses everybody but administrators. It asks the state, not the
@@ -281,7 +284,8 @@ func (b *Broker) Stats() Stats {
 	e := b.engine
 	s := Stats{
 		WAL: e.wal.Stats(), Sessions: e.sessions.len(), Consumers: e.attachments.len(), TailBytesMax: e.options.TailBytes,
-		Pressure: e.pressure(), SessionsOpened: e.nextSession.Load(),
+		Pressure: e.pressure(), SessionsOpened: e.nextSession.Load(), Closing: e.closing.Load(),
+		QueuesDeclared: e.churn.declared.Load(), QueuesCreated: e.churn.created.Load(), QueuesDeleted: e.churn.deleted.Load(),
 	}
 	if free, err := e.options.FS.Free(e.options.Dir); err == nil {
 		s.DiskFree = free

@@ -18,6 +18,7 @@ type Session struct {
 	options   SessionOptions
 	namespace string
 	id        uint64
+	opened    int64 // unix ms
 
 	publishers []*Publisher // with an open submission
 	full       bool         // some block is large enough to go
@@ -63,7 +64,8 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 	if err := mayEnter(e.control.state, p, o.Namespace); err != nil {
 		return nil, err
 	}
-	e.sessions.add(s)
+	s.opened = e.options.Clock.Millis()
+	e.register(s)
 	return s, nil
 }
 
@@ -137,7 +139,7 @@ func (s *Session) Close() {
 		s.engine.deleteQueue(s.namespace, name)
 	}
 	s.engine.mailboxes.remove(s.mailboxes)
-	s.engine.sessions.remove(s)
+	s.engine.unregister(s)
 }
 
 // Sent reports delivered record bytes that have left for the socket. It may be

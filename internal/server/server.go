@@ -155,7 +155,11 @@ func (s *Server) url(d *listen.Door) string {
 func (s *Server) openDoors() []admin.Door {
 	doors := make([]admin.Door, 0, len(s.doors))
 	for _, d := range s.doors {
-		doors = append(doors, admin.Door{Name: d.Name(), Addr: d.Addr(), TLS: d.TLS()})
+		door := admin.Door{Name: d.Name(), Addr: d.Addr(), TLS: d.TLS()}
+		if door.TLS && s.identity != nil {
+			door.Expires = s.identity.expires()
+		}
+		doors = append(doors, door)
 	}
 	return doors
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 )
 
 // identity is the TLS configuration in force; reload swaps it for new
@@ -41,6 +42,14 @@ func (i *identity) reload() error {
 	}
 	i.current.Store(c)
 	return nil
+}
+
+// expires is when the certificate in force does.
+func (i *identity) expires() time.Time {
+	if leaf := i.current.Load().Certificates[0].Leaf; leaf != nil {
+		return leaf.NotAfter
+	}
+	return time.Time{}
 }
 
 // config asks for the configuration in force at each handshake.

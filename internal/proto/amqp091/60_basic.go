@@ -96,6 +96,11 @@ func (ch *channel) settle(tag uint64, multiple bool, outcome broker.Outcome) *ex
 	o.Lock()
 	ranges, known := ch.unacked.take(ch.ranges[:0], tag, multiple)
 	dropped := len(ch.unacked.dropped) > 0
+	if outcome == broker.Accept {
+		for i := range ranges {
+			ch.traffic.Accepted += uint64(ranges[i].deliveries)
+		}
+	}
 	o.Unlock()
 	if !known {
 		return raise(codePreconditionFailed, "unknown delivery tag %d", tag)
@@ -140,6 +145,7 @@ func (ch *channel) basicQos(arguments []byte) *exception {
 	case m.PrefetchCount != 0:
 		ch.pool = ch.conn.session.NewCreditPool(limit)
 	}
+	ch.notePrefetch(&m)
 	ch.answer(false, &codec.BasicQosOk{})
 	return nil
 }
@@ -159,6 +165,7 @@ func (ch *channel) basicGet(arguments []byte) *exception {
 	if err != nil {
 		return ch.exception(err)
 	}
+	ch.countPull(got, m.NoAck, pulled.Delivery.Redelivered)
 	if !got {
 		ch.answer(false, &codec.BasicGetEmpty{})
 		return nil

@@ -42,7 +42,7 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	}
 	options := broker.AttachOptions{
 		Queue: queue, Tag: m.ConsumerTag, Exclusive: m.Exclusive, AutoSettle: m.NoAck,
-		Arguments: m.Arguments.Map(),
+		Arguments: m.Arguments.Map(), Part: uint32(ch.number),
 	}
 	if e := native.ReadConsumer(&options, ch.conn.vhost, m.Arguments); e != nil {
 		return raiseNative(e)
@@ -53,7 +53,7 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	k := &consumer{channel: ch, tag: options.Tag, noAck: m.NoAck}
 	credit := int64(creditUnlimited)
 	if !m.NoAck {
-		options.Pool = ch.pool
+		options.Pool, options.Prefetch = ch.pool, uint32(ch.prefetch)
 		if k.prefetch = int64(ch.prefetch); k.prefetch > 0 {
 			credit = k.prefetch
 		}
@@ -141,6 +141,7 @@ func (k *consumer) Deliver(_ *broker.Attachment, ds []broker.Delivery) {
 		c.wakeWriterLocked()
 		o.Unlock()
 	default:
+		ch.countDeliveriesLocked(ds, k.noAck)
 		for i := range ds {
 			d := &ds[i]
 			ch.nextTag++

@@ -55,6 +55,7 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 	if err != nil {
 		return c.exception(err)
 	}
+	ch.countPublish(routed, m.Mandatory, replied)
 	if routed == 0 && m.Mandatory && !replied {
 		ch.basicReturn(m, sized, body)
 	}

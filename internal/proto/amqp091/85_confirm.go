@@ -22,7 +22,8 @@ func (ch *channel) confirmMethod(id codec.ID, arguments []byte) *exception {
 		// Sequences of a publisher start at 1, which is what confirms count from.
 		ch.conn.waitForPublishes()
 		ch.conn.out.Lock()
-		ch.confirm, ch.completedLast = true, 0
+		ch.conn.reportLocked()
+		ch.confirm, ch.completedLast, ch.published = true, 0, 0
 		ch.conn.out.Unlock()
 		ch.publisher = ch.conn.session.Publisher(ch.confirmed)
 	}
@@ -49,6 +50,7 @@ func (ch *channel) confirmed(done broker.Completion) {
 	o.Lock()
 	defer o.Unlock()
 	ch.completedLast = done.Last
+	ch.traffic.Confirmed += done.Last - done.First + 1 - uint64(len(done.Refused))
 	o.room.Broadcast()
 	if ch.closed || o.closed {
 		return

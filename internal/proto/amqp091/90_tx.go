@@ -14,6 +14,7 @@ type transaction struct {
 	acks    []transactionAck
 	replies []reply // direct replies
 	returns []byte  // frames of what could not be routed
+	fresh   broker.Traffic
 }
 
 type transactionAck struct {
@@ -59,6 +60,7 @@ func (ch *channel) txSelect() *exception {
 		ch.conn.waitForPublishes()
 		ch.tx = &transaction{channel: ch, work: ch.conn.session.Begin()}
 	}
+	ch.touch()
 	ch.answer(false, &codec.TxSelectOk{})
 	return nil
 }
@@ -67,12 +69,15 @@ func (ch *channel) txSelect() *exception {
 func (t *transaction) publish(m *codec.BasicPublish, o *broker.Outgoing) *exception {
 	if o.Exchange == "" && isReplyAddressBytes(m.RoutingKey) && t.channel.conn.session.HasMailbox(string(m.RoutingKey[len(replyPrefix):])) {
 		t.replies = append(t.replies, newReply(o))
+		t.channel.touch()
 		return nil
 	}
 	routed, err := t.work.Publish(o)
 	if err != nil {
 		return t.channel.exception(err)
 	}
+	count(&t.fresh, routed, m.Mandatory, false)
+	t.channel.touch()
 	if routed == 0 && m.Mandatory {
 		t.returns = t.channel.appendReturn(t.returns, m, o.Native[1], o.Native[2])
 	}
@@ -98,10 +103,17 @@ func (t *transaction) acknowledge(tag uint64, multiple bool, outcome broker.Outc
 		t.acks = append(t.acks, transactionAck{tag, outcome})
 	})
 	o.Unlock()
+	ch.touch()
 	if !known {
 		return raise(codePreconditionFailed, "unknown delivery tag %d", tag)
 	}
 	return nil
+}
+
+// clear begins anew.
+func (t *transaction) clear() {
+	t.acks, t.replies, t.returns, t.fresh = nil, nil, nil, broker.Traffic{}
+	t.channel.touch()
 }
 
 // rollback forgets everything. What was acked waits to be acked again.
@@ -113,7 +125,7 @@ func (t *transaction) rollback() {
 		t.channel.unacked.delist(a.tag)
 	}
 	o.Unlock()
-	t.acks, t.replies, t.returns = nil, nil, nil
+	t.clear()
 }
 
 // commit carries everything out at once and answers when it is durable. Returns
@@ -133,6 +145,12 @@ func (t *transaction) commit() *exception {
 		}
 		return e
 	}
+	ch.fresh.Add(&t.fresh)
+	for _, a := range t.acks {
+		if a.outcome == broker.Accept {
+			ch.fresh.Accepted++
+		}
+	}
 	for i := range settled {
 		settled[i].replenish()
 	}
@@ -146,7 +164,7 @@ func (t *transaction) commit() *exception {
 		c.wakeWriterLocked()
 		c.out.Unlock()
 	}
-	t.acks, t.replies, t.returns = nil, nil, nil
+	t.clear()
 	ch.answer(false, &codec.TxCommitOk{})
 	return nil
 }

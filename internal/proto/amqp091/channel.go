@@ -26,12 +26,19 @@ type channel struct {
 	lastQueue string // declared last: what an empty queue name means
 	consumers map[string]*consumer
 	reply     *replyConsumer
-	ranges    []settlement // scratch
-	tx        *transaction // nil: not transactional
+	ranges    []settlement   // scratch
+	tx        *transaction   // nil: not transactional
+	fresh     broker.Traffic // counted since the last flush
+	touched   bool           // and to be reported by it
 
 	// Guarded by the outbox mutex.
 	closed        bool
+	traffic       broker.Traffic
+	perConsumer   uint16 // prefetch, for listings
+	shared        uint16 // prefetch of the channel
 	confirm       bool
+	published     uint64 // sequence
+	pending       pending
 	completedLast uint64 // sequence
 	nextTag       uint64 // delivery tag given last
 	unacked       unacked
@@ -50,12 +57,9 @@ func (c *conn) channelOpen(number uint16, arguments []byte) *exception {
 			len(c.channels), c.channelMax)
 		return e
 	}
-	if c.channels == nil {
-		c.channels = map[uint16]*channel{}
-	}
 	ch := &channel{conn: c, number: number}
 	ch.publisher = c.session.Publisher(ch.completed)
-	c.channels[number] = ch
+	c.admitChannel(ch)
 	c.highest = max(c.highest, number)
 	c.send(number, &codec.ChannelOpenOk{})
 	return nil
@@ -91,7 +95,7 @@ func (ch *channel) close() {
 // remove frees the channel's number.
 func (ch *channel) remove() {
 	c := ch.conn
-	delete(c.channels, ch.number)
+	c.retireChannel(ch)
 	c.last = nil
 }
 

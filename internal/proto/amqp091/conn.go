@@ -71,6 +71,7 @@ type conn struct {
 	channels   map[uint16]*channel
 	last       *channel // looked up last
 	highest    uint16   // channel ever opened
+	touched    []*channel
 	names      map[string]string
 	lastName   string // interned last
 
@@ -83,7 +84,11 @@ type conn struct {
 	heartbeat    time.Duration
 	missed       int // ticks without anything received; the timer's own
 	timer        clock.Timer
-	blockedShown bool // connection.blocked was sent; guarded by out
+	blockedShown bool           // connection.blocked was sent; guarded by out
+	held         bool           // by the engine; guarded by out
+	retired      broker.Traffic // of channels that are gone; guarded by out
+	bytesIn      atomic.Uint64
+	bytesOut     atomic.Uint64
 	bodyBytesMax uint64
 }
 
@@ -139,6 +144,7 @@ func (c *conn) flush() {
 func (c *conn) waitForRoom() {
 	o := &c.out
 	o.Lock()
+	c.reportLocked()
 	for len(o.frames) > replyBytesMax && !o.closed {
 		o.room.Wait()
 	}
@@ -223,7 +229,8 @@ func (c *conn) closeSession() {
 	for _, ch := range c.channels {
 		ch.release()
 	}
-	c.channels, c.last = nil, nil
+	c.retireChannels()
+	c.last = nil
 	c.detached = true
 	c.session.Flush()
 	c.session.Close()

@@ -210,7 +210,7 @@ func (c *conn) connectionOpen(arguments []byte) *exception {
 	c.vhost = m.VirtualHost
 	session, err := c.server.options.Broker.Open(c.principal, broker.SessionOptions{
 		Namespace: m.VirtualHost, Dialect: "AMQP 0-9-1", Name: c.name, Remote: c.remote,
-		Properties: c.client.Map(), Pressure: c.pressure, Kill: c.force,
+		Properties: c.client.Map(), Pressure: c.pressure, Kill: c.force, Describer: c,
 	})
 	if err != nil {
 		if err.Code == broker.CodeAccessRefused {
@@ -238,6 +238,7 @@ func (c *conn) pressure(blocked bool, reason string) {
 	o := &c.out
 	o.Lock()
 	defer o.Unlock()
+	c.held = blocked
 	if !c.blockedNotify || blocked == c.blockedShown || o.closed {
 		return
 	}

@@ -26,6 +26,7 @@ func (c *conn) fill() bool {
 		n, err := c.net.Read(c.buf[c.w:])
 		if n > 0 {
 			c.w += n
+			c.bytesIn.Add(uint64(n))
 			if !c.received.Load() {
 				c.received.Store(true)
 			}

@@ -202,11 +202,13 @@ func (c *conn) writeOut(e *encoder, pooled []byte) bool {
 		_ = c.net.SetWriteDeadline(c.server.options.Clock.Now().Add(timeout))
 		if len(e.gathered) == 0 {
 			_, err = c.net.Write(e.buf)
+			c.bytesOut.Add(uint64(len(e.buf)))
 		} else {
 			if len(e.buf) > e.cut {
 				e.gathered = append(e.gathered, e.buf[e.cut:])
 			}
 			all := e.gathered
+			c.bytesOut.Add(uint64(e.total + len(e.buf) - e.cut))
 			_, err = all.WriteTo(c.net)
 			clear(e.gathered)
 		}
