@@ -115,7 +115,7 @@ const (
 )
 
 func (c *call) openAs(space string, o broker.SessionOptions) (*broker.Session, *failure) {
-	o.Namespace, o.Remote = space, c.remote
+	o.Namespace, o.Remote, o.Uncounted = space, c.remote, true
 	if o.Name == "" {
 		o.Name = c.r.RemoteAddr + " (HTTP)"
 	}

@@ -28,6 +28,8 @@ type SessionOptions struct {
 	// Pressure is called when publishers should stop (true) or may go on.
 	// It runs on an engine goroutine and must not block.
 	Pressure func(blocked bool, reason string)
+	// Uncounted sessions count against no limit.
+	Uncounted bool
 	// Kill is called when an administrator closes the connection.
 	Kill func(reason string)
 	// Describer tells more of the session in listings; nil tells nothing.
@@ -60,6 +62,13 @@ type QueueSpec struct {
 	Exclusive  bool // to this session, deleted with it
 	AutoDelete bool // deleted when its last consumer has gone
 	Settings   Settings
+	// Class is the dialect's name for queues like this one, which policies may
+	// select by, and Defaults are what holds where neither the declaration nor a
+	// policy says anything. PolicyFirst lets a policy go before the declaration
+	// where both have a value and neither is the lower limit.
+	Class       string
+	Defaults    *Settings
+	PolicyFirst bool
 	// Arguments are the declaration as the dialect spelled it, kept for listings
 	// and for Check. Values: nil, bool, int64, float64, string, []any, map[string]any.
 	Arguments map[string]any
@@ -73,7 +82,9 @@ type QueueInfo struct {
 	Durable, Exclusive, AutoDelete bool
 	Owner                          string // session name of an exclusive queue
 	Arguments                      map[string]any
-	Policy                         string
+	Policy, OperatorPolicy         string         // names of those that apply
+	Definition                     map[string]any // of both together; nil without one
+	Class                          string         // see QueueSpec
 	Log                            record.LogID
 	Ready, Unsettled, Total        uint64 // Unsettled: handed out, not settled
 	ReadyBytes, Bytes              int64
@@ -102,7 +113,8 @@ type ExchangeInfo struct {
 	Namespace, Name, Kind         string
 	Durable, AutoDelete, Internal bool
 	Arguments                     map[string]any
-	Policy                        string
+	Policy, OperatorPolicy        string
+	Definition                    map[string]any // of both together; nil without one
 }
 
 // BindingSpec binds a queue or an exchange to a source exchange.

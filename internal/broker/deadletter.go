@@ -149,28 +149,29 @@ func (w *deadLetterer) send(l deadLetter) {
 		return
 	}
 	rewrite := w.engine.options.DeadLetter[env.Dialect]
-	if q.Settings.DeadLetterTo == nil || rewrite == nil {
+	now := q.Effective() // one look: a policy may change it meanwhile
+	if now.DeadLetterTo == nil || rewrite == nil {
 		w.stored(l)
 		return
 	}
 	out, err := rewrite(native, DeadLetterContext{
 		Queue: q.Name, Why: deadReason(l.Why), UnixMillis: w.engine.options.Clock.Millis(),
-		Exchange: *q.Settings.DeadLetterTo, Key: q.Settings.DeadLetterKey,
+		Exchange: *now.DeadLetterTo, Key: now.DeadLetterKey,
 	})
 	if err != nil {
 		w.engine.options.Log.Warn("message cannot be dead-lettered", "queue", q.Name, "err", err)
 		w.stored(l)
 		return
 	}
-	w.publish(l, q, &env, &out)
+	w.publish(l, q, *now.DeadLetterTo, &env, &out)
 }
 
 // publish routes a rewritten message on the dead-letterer's own authority: the
 // right to dead-letter was checked when the queue was declared.
-func (w *deadLetterer) publish(l deadLetter, q *meta.Queue, env *record.Envelope, out *DeadLettered) {
+func (w *deadLetterer) publish(l deadLetter, q *meta.Queue, to string, env *record.Envelope, out *DeadLettered) {
 	e, p := w.engine, w.publisher
 	e.control.mu.RLock()
-	x := e.control.state.Exchange(q.Namespace, *q.Settings.DeadLetterTo)
+	x := e.control.state.Exchange(q.Namespace, to)
 	var queues []*meta.Queue
 	if x != nil {
 		for _, key := range out.Keys {

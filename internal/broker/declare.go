@@ -19,18 +19,7 @@ func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
 	s.Flush()
 	e := s.engine
 	e.control.mu.RLock()
-	q, err := s.queue(spec.Name)
-	if err != nil && err.Code == CodeNotFound && !spec.Passive {
-		err = nil
-	}
-	if err == nil && !spec.Passive {
-		err = s.may(e.control.state, auth.Configure, ObjectQueue, spec.Name)
-		if to := spec.Settings.DeadLetterTo; err == nil && to != nil && q == nil {
-			if err = s.may(e.control.state, auth.Read, ObjectQueue, spec.Name); err == nil {
-				err = s.may(e.control.state, auth.Write, ObjectExchange, *to)
-			}
-		}
-	}
+	q, err := s.mayDeclare(e.control.state, &spec)
 	e.control.mu.RUnlock()
 	if err != nil {
 		return QueueInfo{}, false, err
@@ -47,9 +36,6 @@ func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
 		}
 	}
 	e.touchQueue(q)
-	if created && q.Settings.ExpiresMillis != nil {
-		e.expiry.watch(e, q)
-	}
 	if created && q.Exclusive {
 		if s.exclusive == nil {
 			s.exclusive = map[string]bool{}
@@ -69,6 +55,28 @@ func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
 	return info, created, nil
 }
 
+// mayDeclare checks the rights a declaration needs and finds the queue if it is
+// there. Where its messages die is checked only when it is made.
+func (s *Session) mayDeclare(state *meta.State, spec *QueueSpec) (*meta.Queue, *Error) {
+	if spec.Passive {
+		return s.queue(spec.Name)
+	}
+	if err := s.may(state, auth.Configure, ObjectQueue, spec.Name); err != nil {
+		return nil, err
+	}
+	q, err := s.queue(spec.Name)
+	if err == nil || err.Code != CodeNotFound {
+		return q, err
+	}
+	if to := spec.Settings.DeadLetterTo; to != nil {
+		if err := s.may(state, auth.Read, ObjectQueue, spec.Name); err != nil {
+			return nil, err
+		}
+		return nil, s.may(state, auth.Write, ObjectExchange, *to)
+	}
+	return nil, nil
+}
+
 func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {
 	e := s.engine
 	if err := CheckName(ObjectQueue, spec.Name); err != nil {
@@ -78,6 +86,7 @@ func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {
 		Namespace: s.namespace, Name: spec.Name, Shard: volatileShard,
 		Durable: spec.Durable, Exclusive: spec.Exclusive, AutoDelete: spec.AutoDelete,
 		Settings: spec.Settings, Arguments: spec.Arguments,
+		Class: spec.Class, Defaults: spec.Defaults, PolicyFirst: spec.PolicyFirst,
 	}
 	if spec.Exclusive {
 		q.Owner = s.owner()
@@ -152,6 +161,11 @@ func outcomeError(o Object, space, name string, r *meta.Result) *Error {
 		return &Error{Code: CodeAccessRefused, Object: o, Name: name, Space: space, Field: "default", Text: "predeclared"}
 	case meta.Invalid:
 		return &Error{Code: CodeInvalid, Object: o, Name: name, Space: space, Text: r.Name}
+	case meta.Limited:
+		return &Error{
+			Code: CodeLimit, Object: o, Name: name, Space: space, Field: "queues", Current: strconv.FormatInt(r.Limit, 10),
+			Text: "the namespace has as many queues as it may",
+		}
 	case meta.Done, meta.Existed:
 	}
 	return &Error{Code: CodeInternal, Text: "unexpected outcome"}
@@ -163,9 +177,10 @@ func (s *Session) DeleteQueue(name string, o DeleteOptions) (uint64, *Error) {
 	s.Flush()
 	e := s.engine
 	e.control.mu.RLock()
-	q, err := s.queue(name)
+	var q *meta.Queue
+	err := s.may(e.control.state, auth.Configure, ObjectQueue, name)
 	if err == nil {
-		err = s.may(e.control.state, auth.Configure, ObjectQueue, name)
+		q, err = s.queue(name)
 	}
 	e.control.mu.RUnlock()
 	if err != nil {
@@ -197,9 +212,10 @@ func (s *Session) PurgeQueue(name string) (uint64, *Error) {
 	s.Flush()
 	e := s.engine
 	e.control.mu.RLock()
-	q, err := s.queue(name)
+	var q *meta.Queue
+	err := s.mayRead(e.control.state, name)
 	if err == nil {
-		err = s.mayRead(e.control.state, name)
+		q, err = s.queue(name)
 	}
 	e.control.mu.RUnlock()
 	if err != nil {
@@ -221,7 +237,7 @@ func (s *Session) DeclareExchange(spec ExchangeSpec) *Error {
 	case spec.Passive && x == nil:
 		err = notFound(ObjectExchange, s.namespace, spec.Name)
 	case !spec.Passive:
-		err = s.may(e.control.state, auth.Configure, ObjectExchange, spec.Name)
+		err = s.mayDeclareExchange(e.control.state, x, &spec)
 	}
 	e.control.mu.RUnlock()
 	if err != nil || spec.Passive {
@@ -251,6 +267,21 @@ func (s *Session) DeclareExchange(spec ExchangeSpec) *Error {
 		}
 	}
 	return s.sameExchange(x, &spec)
+}
+
+// mayDeclareExchange checks the rights a declaration needs. Where the exchange
+// sends what it cannot route is checked only when it is made.
+func (s *Session) mayDeclareExchange(state *meta.State, x *meta.Exchange, spec *ExchangeSpec) *Error {
+	if err := s.may(state, auth.Configure, ObjectExchange, spec.Name); err != nil {
+		return err
+	}
+	if x != nil || spec.Alternate == nil {
+		return nil
+	}
+	if err := s.may(state, auth.Read, ObjectExchange, spec.Name); err != nil {
+		return err
+	}
+	return s.mayWrite(state, *spec.Alternate)
 }
 
 func (s *Session) sameExchange(x *meta.Exchange, spec *ExchangeSpec) *Error {
@@ -343,6 +374,21 @@ func (s *Session) binding(b BindingSpec, op meta.Op) *Error {
 }
 
 func (s *Session) mayBind(state *meta.State, b *BindingSpec, object Object) *Error {
+	if err := s.may(state, auth.Write, object, b.Destination); err != nil {
+		return err
+	}
+	if b.Source == "" || object == ObjectExchange && b.Destination == "" {
+		return &Error{Code: CodeAccessRefused, Object: ObjectExchange, Name: "", Space: s.namespace, Field: "default", Text: "the default exchange cannot be bound"}
+	}
+	if err := s.may(state, auth.Read, ObjectExchange, b.Source); err != nil {
+		return err
+	}
+	source := state.Exchange(s.namespace, b.Source)
+	if source != nil {
+		if err := s.mayTopic(state, auth.Read, source, []byte(b.Key)); err != nil {
+			return err
+		}
+	}
 	if object == ObjectQueue {
 		if _, err := s.queue(b.Destination); err != nil {
 			return err
@@ -350,21 +396,15 @@ func (s *Session) mayBind(state *meta.State, b *BindingSpec, object Object) *Err
 	} else if state.Exchange(s.namespace, b.Destination) == nil {
 		return notFound(ObjectExchange, s.namespace, b.Destination)
 	}
-	if state.Exchange(s.namespace, b.Source) == nil {
+	if source == nil {
 		return notFound(ObjectExchange, s.namespace, b.Source)
 	}
-	if b.Source == "" || object == ObjectExchange && b.Destination == "" {
-		return &Error{Code: CodeAccessRefused, Object: ObjectExchange, Name: "", Space: s.namespace, Field: "default", Text: "the default exchange cannot be bound"}
-	}
-	if err := s.may(state, auth.Write, object, b.Destination); err != nil {
-		return err
-	}
-	return s.may(state, auth.Read, ObjectExchange, b.Source)
+	return nil
 }
 
-// shardConfig is what a queue's settings mean to its shard.
+// shardConfig is what the settings that hold for a queue mean to its shard.
 func shardConfig(q *meta.Queue) shard.Config {
-	s := &q.Settings
+	s := &q.Effective().Settings
 	c := shard.Config{MaxLength: -1, MaxBytes: -1, DeadLetter: s.DeadLetterTo != nil}
 	if s.TTLMillis != nil {
 		c.HasTTL, c.TTL = true, *s.TTLMillis

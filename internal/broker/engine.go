@@ -89,6 +89,7 @@ type engine struct {
 	mailboxes   mailboxes
 	deadLetters deadLetters
 	expiry      expiries
+	quotas      quotas
 	verifier    *auth.Verifier
 	jobs        sync.WaitGroup
 	blockPool   sync.Pool
@@ -349,8 +350,8 @@ func (e *engine) reconcile() {
 		}
 		e.hosts[id].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
 			for _, q := range queues {
-				if !m.Has(q.Log) {
-					m.Open(q.Log, shardConfig(q))
+				if now := shardConfig(q); !m.Configured(q.Log, now) {
+					m.Open(q.Log, now)
 				}
 			}
 			m.Logs(func(log record.LogID) bool {
@@ -374,7 +375,7 @@ func (e *engine) fail(err error) {
 // effects carries out what a control command asks of the shards.
 func (e *engine) effects(f *meta.Effects) {
 	e.churn.deleted.Add(uint64(len(f.Closed)))
-	if len(f.Opened)+len(f.Closed) == 0 {
+	if len(f.Opened)+len(f.Closed)+len(f.Changed) == 0 {
 		return
 	}
 	e.logs.Lock()
@@ -388,6 +389,16 @@ func (e *engine) effects(f *meta.Effects) {
 	for _, q := range f.Opened {
 		if h := e.hosts[q.Shard]; h != nil {
 			h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Open(q.Log, shardConfig(q)) }}})
+		}
+	}
+	changed := map[record.ShardID][]*meta.Queue{}
+	for _, q := range f.Changed {
+		changed[q.Shard] = append(changed[q.Shard], q)
+		e.expiry.watch(e, q)
+	}
+	for id, queues := range changed {
+		if h := e.hosts[id]; h != nil {
+			e.reconfigure(h, queues)
 		}
 	}
 	for _, q := range f.Closed {

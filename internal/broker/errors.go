@@ -41,11 +41,13 @@ const (
 	ObjectUser
 	ObjectConsumer
 	ObjectMessage
+	ObjectPolicy
+	ObjectTopic // a routing key of an exchange
 )
 
 // String returns the object's name in lower case, as error texts use it.
 func (o Object) String() string {
-	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message"}
+	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic"}
 	if int(o) < len(names) {
 		return names[o]
 	}
@@ -60,7 +62,8 @@ type Error struct {
 	Name   string // of the object
 	Space  string // its namespace
 	Field  string // CodeMismatch, CodeInvalid: which field or argument
-	// Received and Current are CodeMismatch's two values, as texts.
+	// Received and Current are CodeMismatch's two values, as texts. Current is
+	// CodeLimit's limit, and the exchange of a topic.
 	Received, Current string
 	// Text is a plain sentence for people; dialects that have a wording of
 	// their own build it from the fields above.

@@ -17,30 +17,34 @@ type expiries struct {
 	}
 }
 
-// watch begins to count the unused time of q, from now.
+// watch begins to count the unused time of q from now, if the queue expires.
 func (x *expiries) watch(e *engine, q *meta.Queue) {
-	if q.Settings.ExpiresMillis == nil {
-		return
-	}
-	after := time.Duration(*q.Settings.ExpiresMillis) * time.Millisecond
+	millis := q.Effective().ExpiresMillis
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.mu.timers == nil {
-		x.mu.timers = map[record.LogID]clock.Timer{}
+	t := x.mu.timers[q.Log]
+	switch {
+	case millis == nil && t != nil: // a policy has gone
+		t.Stop()
+		delete(x.mu.timers, q.Log)
+	case millis == nil:
+	case t != nil:
+		t.Reset(time.Duration(*millis) * time.Millisecond)
+	default:
+		if x.mu.timers == nil {
+			x.mu.timers = map[record.LogID]clock.Timer{}
+		}
+		x.mu.timers[q.Log] = e.options.Clock.AfterFunc(time.Duration(*millis)*time.Millisecond, func() { x.fire(e, q) })
 	}
-	if t := x.mu.timers[q.Log]; t != nil {
-		t.Reset(after)
-		return
-	}
-	x.mu.timers[q.Log] = e.options.Clock.AfterFunc(after, func() { x.fire(e, q, after) })
 }
 
-func (x *expiries) fire(e *engine, q *meta.Queue, after time.Duration) {
+func (x *expiries) fire(e *engine, q *meta.Queue) {
 	if e.closing.Load() {
 		return
 	}
 	info := describe(q)
-	if e.expected(q.Log) {
+	millis := q.Effective().ExpiresMillis
+	if millis != nil && e.expected(q.Log) {
 		e.fill(&info, q)
 		if info.Consumers == 0 {
 			e.deleteQueue(q.Namespace, q.Name)
@@ -48,8 +52,8 @@ func (x *expiries) fire(e *engine, q *meta.Queue, after time.Duration) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if info.Consumers > 0 && x.mu.timers[q.Log] != nil {
-		x.mu.timers[q.Log].Reset(after)
+	if millis != nil && info.Consumers > 0 && x.mu.timers[q.Log] != nil {
+		x.mu.timers[q.Log].Reset(time.Duration(*millis) * time.Millisecond)
 		return
 	}
 	delete(x.mu.timers, q.Log)
@@ -57,7 +61,7 @@ func (x *expiries) fire(e *engine, q *meta.Queue, after time.Duration) {
 
 // touchQueue notes a use of q: a declaration, an attachment, a pull.
 func (e *engine) touchQueue(q *meta.Queue) {
-	if q.Settings.ExpiresMillis != nil {
+	if q.Effective().ExpiresMillis != nil {
 		e.expiry.watch(e, q)
 	}
 }

@@ -13,7 +13,10 @@ import (
 )
 
 // NamespaceInfo is a namespace as listed.
-type NamespaceInfo struct{ Name, Description string }
+type NamespaceInfo struct {
+	Name, Description string
+	Limits            Limits
+}
 
 // BindingInfo is a binding as listed.
 type BindingInfo struct {
@@ -52,9 +55,11 @@ type ConsumerInfo struct {
 }
 
 func describe(q *meta.Queue) QueueInfo {
+	now := q.Effective()
 	return QueueInfo{
 		Namespace: q.Namespace, Name: q.Name, Durable: q.Durable, Exclusive: q.Exclusive, AutoDelete: q.AutoDelete,
 		Owner: q.Owner, Arguments: q.Arguments, Log: q.Log,
+		Policy: now.Policy, OperatorPolicy: now.Operator, Definition: now.Definition, Class: q.Class,
 	}
 }
 
@@ -84,7 +89,8 @@ func (b *Broker) Namespaces() []NamespaceInfo {
 	defer c.mu.RUnlock()
 	var out []NamespaceInfo
 	for _, name := range c.state.Namespaces() {
-		out = append(out, NamespaceInfo{name, c.state.Namespace(name).Description})
+		n := c.state.Namespace(name)
+		out = append(out, NamespaceInfo{name, n.Description, limitsOf(n.Limits)})
 	}
 	return out
 }
@@ -200,9 +206,10 @@ func (b *Broker) Exchange(space, name string) (ExchangeInfo, bool) {
 }
 
 func describeExchange(x *meta.Exchange) ExchangeInfo {
+	policy, operator, definition := x.Policies()
 	return ExchangeInfo{
 		Namespace: x.Namespace, Name: x.Name, Kind: x.Kind, Durable: x.Durable, AutoDelete: x.AutoDelete,
-		Internal: x.Internal, Arguments: x.Arguments,
+		Internal: x.Internal, Arguments: x.Arguments, Policy: policy, OperatorPolicy: operator, Definition: definition,
 	}
 }
 

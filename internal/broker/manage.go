@@ -21,6 +21,7 @@ type UserInfo struct {
 	Name     string
 	Tags     []string
 	Password bool // may log in with one
+	Limits   Limits
 }
 
 // UserSpec makes or changes a user. Exactly one of the password fields counts:
@@ -97,6 +98,11 @@ func (b *Broker) change(p Principal, o Object, name string, c meta.Command) (met
 	if err := b.mayManage(p); err != nil {
 		return meta.Result{}, err
 	}
+	return b.apply(p, o, name, c)
+}
+
+// apply proposes one command for somebody who may give it.
+func (b *Broker) apply(p Principal, o Object, name string, c meta.Command) (meta.Result, *Error) {
 	results, err := b.engine.control.propose(c)
 	if err != nil {
 		return meta.Result{}, err
@@ -226,7 +232,7 @@ func (b *Broker) Users(p Principal) ([]UserInfo, *Error) {
 	var out []UserInfo
 	for _, name := range c.state.Users() {
 		u := c.state.User(name)
-		out = append(out, UserInfo{name, slices.Clone(u.Tags), u.Password != ""})
+		out = append(out, UserInfo{name, slices.Clone(u.Tags), u.Password != "", limitsOf(u.Limits)})
 	}
 	return out, nil
 }

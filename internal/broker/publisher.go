@@ -209,6 +209,9 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 			Text: "cannot publish to internal exchange",
 		}
 	}
+	if err := s.mayPublishKeys(state, x, m); err != nil {
+		return nil, false, err
+	}
 	r := &routed{version: e.version.Load(), exchange: m.Exchange, key: string(m.Key)}
 	queues := p.router.Route(state, x, m.Key, m.Message)
 	if len(m.ExtraKeys) > 0 {

@@ -86,7 +86,7 @@ func (s *Session) Rewind(queue string, to Position) *Error {
 	if err != nil {
 		return err
 	}
-	if q.Settings.RetainMillis == nil && q.Settings.RetainBytes == nil {
+	if now := q.Effective(); now.RetainMillis == nil && now.RetainBytes == nil {
 		return &Error{Code: CodeInvalid, Object: ObjectQueue, Name: queue, Space: s.namespace, Field: "retention", Text: "the queue retains nothing"}
 	}
 	o, err := s.resolve(q, to)

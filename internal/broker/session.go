@@ -37,6 +37,8 @@ type Session struct {
 		sync.Mutex
 		list []*Attachment // left out for want of window
 	}
+	parts  int // see AddPart
+	topics map[*meta.TopicPermission]topicPatterns
 	killed chan struct{} // closed when the connection is to end
 	kill   sync.Once
 	closed bool
@@ -61,7 +63,7 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 	if e.control.state.Namespace(o.Namespace) == nil {
 		return nil, notFound(ObjectNamespace, o.Namespace, o.Namespace)
 	}
-	if err := mayEnter(e.control.state, p, o.Namespace); err != nil {
+	if err := e.quotas.enter(e.control.state, s, func() *Error { return mayEnter(e.control.state, p, o.Namespace) }); err != nil {
 		return nil, err
 	}
 	s.opened = e.options.Clock.Millis()
@@ -140,6 +142,7 @@ func (s *Session) Close() {
 	}
 	s.engine.mailboxes.remove(s.mailboxes)
 	s.engine.unregister(s)
+	s.engine.quotas.leave(s)
 }
 
 // Sent reports delivered record bytes that have left for the socket. It may be

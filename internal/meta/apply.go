@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"encoding/json"
 	"hash/fnv"
 	"maps"
 
@@ -34,6 +35,16 @@ func (s *State) Apply(c *Command) Result {
 		return s.deleteUser(c.Name)
 	case OpPermissionPut, OpPermissionDelete:
 		return s.permission(c)
+	case OpTopicsPut, OpTopicsDelete:
+		return s.topics(c)
+	case OpPolicyPut:
+		return s.putPolicy(c.Policy)
+	case OpPolicyDelete:
+		return s.deletePolicy(c.Space, c.Name, c.Operator)
+	case OpLimits:
+		return s.limits(c)
+	case OpParameterPut, OpParameterDelete:
+		return s.parameter(c)
 	case OpDropVolatile:
 		return s.dropVolatile()
 	}
@@ -68,9 +79,13 @@ func (s *State) deleteNamespace(name string) Result {
 		s.mark("e", name, e.Name)
 	}
 	for _, u := range s.users {
-		if _, ok := u.Permissions[name]; ok {
-			delete(u.Permissions, name)
+		if u.forget(name) {
 			s.mark("u", u.Name, "")
+		}
+	}
+	for _, operator := range []bool{false, true} {
+		for _, p := range *n.policies.of(operator) {
+			s.mark("p", name, policyKey(p.Name, operator))
 		}
 	}
 	delete(s.namespaces, name)
@@ -86,6 +101,11 @@ func (s *State) putQueue(q *Queue) Result {
 	}
 	if have := n.Queues[q.Name]; have != nil {
 		return Result{Outcome: Existed, Queue: have}
+	}
+	if n.Limits != nil {
+		if limit, over := Over(n.Limits.Queues, len(n.Queues)); over {
+			return Result{Outcome: Limited, Name: q.Name, Limit: limit}
+		}
 	}
 	q.Log = s.nextLog
 	s.nextLog++
@@ -319,8 +339,8 @@ func place(b *Binding) uint64 {
 
 func (s *State) putUser(u *User) Result {
 	have := s.users[u.Name]
-	if have != nil && u.Permissions == nil {
-		u.Permissions = have.Permissions
+	if have != nil {
+		u.keep(have)
 	}
 	if u.Permissions == nil {
 		u.Permissions = map[string]Permission{}
@@ -328,6 +348,11 @@ func (s *State) putUser(u *User) Result {
 	for space, p := range u.Permissions {
 		p.compile()
 		u.Permissions[space] = p
+	}
+	for _, exchanges := range u.Topics {
+		for _, p := range exchanges {
+			p.compile()
+		}
 	}
 	s.users[u.Name] = u
 	s.mark("u", u.Name, "")
@@ -361,6 +386,53 @@ func (s *State) permission(c *Command) Result {
 		u.Permissions[c.Space] = *c.Permission
 	}
 	s.mark("u", c.Name, "")
+	return Result{}
+}
+
+func (s *State) topics(c *Command) Result {
+	u := s.users[c.Name]
+	switch {
+	case u == nil:
+		return Result{Outcome: Missing, Name: c.Name}
+	case s.namespaces[c.Space] == nil:
+		return Result{Outcome: MissingSpace, Name: c.Space}
+	}
+	switch {
+	case c.Op == OpTopicsPut:
+		if u.Topics == nil {
+			u.Topics = map[string]map[string]*TopicPermission{}
+		}
+		if u.Topics[c.Space] == nil {
+			u.Topics[c.Space] = map[string]*TopicPermission{}
+		}
+		c.Topics.compile()
+		u.Topics[c.Space][*c.On] = c.Topics
+	case c.On == nil:
+		delete(u.Topics, c.Space)
+	default:
+		delete(u.Topics[c.Space], *c.On)
+	}
+	s.mark("u", c.Name, "")
+	return Result{}
+}
+
+// Parameters lists the values kept for others, by name.
+func (s *State) Parameters() map[string]json.RawMessage { return s.parameters }
+
+func (s *State) parameter(c *Command) Result {
+	_, had := s.parameters[c.Name]
+	s.mark("g", c.Name, "")
+	if c.Op == OpParameterDelete {
+		delete(s.parameters, c.Name)
+		if !had {
+			return Result{Outcome: Missing, Name: c.Name}
+		}
+		return Result{}
+	}
+	s.parameters[c.Name] = c.Value
+	if had {
+		return Result{Outcome: Existed}
+	}
 	return Result{}
 }
 

@@ -3,6 +3,7 @@ package meta
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"weir/internal/record"
@@ -13,6 +14,8 @@ import (
 //
 //	c  counters        n NAME   namespace    q SPACE NAME  queue
 //	e SPACE NAME  exchange      b SPACE ID   binding       u NAME  user
+//	p SPACE NAME  policy, NAME after "p" or an operator's "o"
+//	g NAME    value kept for others
 const keySeparator = "\x00"
 
 type counters struct {
@@ -71,6 +74,14 @@ func (s *State) value(key string) any {
 		if u := s.users[a]; u != nil {
 			return u
 		}
+	case "p":
+		if p := s.Policy(a, b[1:], b[0] == 'o'); p != nil {
+			return p
+		}
+	case "g":
+		if v, ok := s.parameters[a]; ok {
+			return v
+		}
 	}
 	return nil
 }
@@ -82,6 +93,7 @@ type Loader struct {
 	exchanges []*Exchange
 	bindings  []*Binding
 	spaces    []*Namespace
+	policies  []*Policy
 }
 
 // NewLoader starts with an empty state.
@@ -118,6 +130,13 @@ func (l *Loader) Load(key, value []byte) error {
 		u := &User{}
 		defer func() { l.state.putUser(u) }()
 		into = u
+	case "p":
+		p := &Policy{}
+		l.policies, into = append(l.policies, p), p
+	case "g":
+		name := strings.Split(string(key), keySeparator)[1]
+		l.state.parameters[name] = slices.Clone(value)
+		return nil
 	default:
 		return fmt.Errorf("checkpoint key %q is of no known kind", key)
 	}
@@ -134,7 +153,18 @@ func (l *Loader) Finish() (*State, error) {
 		if s.namespaces[n.Name] == nil {
 			s.addNamespace(n)
 		} else {
-			s.namespaces[n.Name].Description = n.Description
+			s.namespaces[n.Name].Description, s.namespaces[n.Name].Limits = n.Description, n.Limits
+		}
+	}
+	for _, p := range l.policies { // before the queues, which they apply to
+		n := s.namespaces[p.Namespace]
+		if n == nil {
+			return nil, fmt.Errorf("policy %q is in no namespace", p.Name)
+		}
+		p.compile()
+		n.policies.put(p)
+		for _, e := range n.Exchanges {
+			n.refreshExchange(e)
 		}
 	}
 	for _, q := range l.queues {

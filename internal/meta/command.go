@@ -22,6 +22,13 @@ const (
 	OpUserDelete       Op = "user.delete"
 	OpPermissionPut    Op = "permission.put"
 	OpPermissionDelete Op = "permission.delete"
+	OpTopicsPut        Op = "topics.put"
+	OpTopicsDelete     Op = "topics.delete"
+	OpPolicyPut        Op = "policy.put"
+	OpPolicyDelete     Op = "policy.delete"
+	OpLimits           Op = "limits"        // of a namespace or a user
+	OpParameterPut     Op = "parameter.put" // a value the state keeps for others
+	OpParameterDelete  Op = "parameter.delete"
 	OpDropVolatile     Op = "volatile.drop" // a node starts: what was not durable is gone
 )
 
@@ -38,6 +45,13 @@ type Command struct {
 	Name       string      `json:"name,omitempty"`
 	IfUnused   bool        `json:"if_unused,omitempty"`
 	Permission *Permission `json:"permission,omitempty"`
+	// Of topic permissions: without On, a delete takes them all.
+	Topics   *TopicPermission `json:"topics,omitempty"`
+	On       *string          `json:"on,omitempty"` // the exchange
+	Policy   *Policy          `json:"policy,omitempty"`
+	Operator bool             `json:"operator,omitempty"`
+	Limits   *Limits          `json:"limits,omitempty"`
+	Value    json.RawMessage  `json:"value,omitempty"`
 }
 
 const commandVersion = 1
@@ -80,6 +94,7 @@ const (
 	InUse                // IfUnused and it is used
 	Forbidden            // a predeclared or default object
 	Invalid              // Name says why
+	Limited              // a limit is reached, which is in Result
 )
 
 // Result is the outcome of one command and what it touched.
@@ -88,6 +103,7 @@ type Result struct {
 	Queue    *Queue    // put, delete; Existed: the present one
 	Exchange *Exchange // likewise
 	Name     string    // Missing: which one
+	Limit    int64     // Limited
 	Effects  Effects
 }
 
@@ -95,4 +111,6 @@ type Result struct {
 type Effects struct {
 	Opened []*Queue // their logs have to exist
 	Closed []*Queue // their logs are to be dropped
+	// Changed are queues there were whose settings changed.
+	Changed []*Queue
 }

@@ -1,6 +1,8 @@
 package meta
 
 import (
+	"sync/atomic"
+
 	"weir/internal/auth"
 	"weir/internal/record"
 	"weir/internal/route"
@@ -10,8 +12,11 @@ import (
 type Namespace struct {
 	Name        string               `json:"name"`
 	Description string               `json:"description,omitempty"`
+	Limits      *Limits              `json:"limits,omitempty"`
 	Queues      map[string]*Queue    `json:"-"`
 	Exchanges   map[string]*Exchange `json:"-"`
+
+	policies policies
 }
 
 // Queue is a destination with a built-in settling cursor.
@@ -24,12 +29,27 @@ type Queue struct {
 	Exclusive  bool           `json:"exclusive,omitempty"`
 	AutoDelete bool           `json:"auto_delete,omitempty"`
 	Owner      string         `json:"owner,omitempty"` // session of an exclusive queue
-	Settings   Settings       `json:"settings"`
+	Settings   Settings       `json:"settings"`        // as declared
 	Arguments  Arguments      `json:"arguments,omitempty"`
+	// Class is the dialect's name for queues like this one, which policies may
+	// select by.
+	Class string `json:"class,omitempty"`
+	// Defaults are what holds where neither the declaration nor a policy says
+	// anything.
+	Defaults *Settings `json:"defaults,omitempty"`
+	// PolicyFirst says that a policy goes before the declaration where both have
+	// a value and neither is the lower one.
+	PolicyFirst bool `json:"policy_first,omitempty"`
 
-	target  route.Target
-	sources map[*Exchange]int // bindings per source exchange
+	effective atomic.Pointer[Effective]
+	target    route.Target
+	sources   map[*Exchange]int // bindings per source exchange
 }
+
+// Effective is what holds for the queue at this moment: its declaration, the
+// policies that apply to it and its defaults, taken together. It may be called
+// from any goroutine for a queue that is or was in the state.
+func (q *Queue) Effective() *Effective { return q.effective.Load() }
 
 // Target is the queue's handle in route tables.
 func (q *Queue) Target() route.Target { return q.target }
@@ -42,7 +62,7 @@ type Exchange struct {
 	Durable    bool         `json:"durable,omitempty"`
 	AutoDelete bool         `json:"auto_delete,omitempty"`
 	Internal   bool         `json:"internal,omitempty"`
-	Alternate  *string      `json:"alternate,omitempty"`
+	Alternate  *string      `json:"alternate,omitempty"` // as declared
 	HashBy     route.HashBy `json:"hash_by,omitzero"`
 	Arguments  Arguments    `json:"arguments,omitempty"`
 
@@ -51,6 +71,20 @@ type Exchange struct {
 	hops     int // bindings to other exchanges
 	target   route.Target
 	sources  map[*Exchange]int
+
+	alternate        *string // declared, or by policy
+	policy, operator string
+	definition       Arguments
+}
+
+// AlternateTo is where the exchange sends what it routes nowhere, by declaration
+// or by policy; nil if it does not.
+func (e *Exchange) AlternateTo() *string { return e.alternate }
+
+// Policies returns the names of the policy and of the operator's policy that
+// apply, and the definition of both together.
+func (e *Exchange) Policies() (policy, operator string, definition Arguments) {
+	return e.policy, e.operator, e.definition
 }
 
 // Table is the exchange's route table.
@@ -90,6 +124,53 @@ type User struct {
 	Password    string                `json:"password,omitempty"` // encoded hash; empty: no password login
 	Tags        []string              `json:"tags,omitempty"`
 	Permissions map[string]Permission `json:"permissions,omitempty"` // by namespace
+	Limits      *Limits               `json:"limits,omitempty"`
+	// Topics are further rights by namespace and exchange. Where there are none
+	// for an exchange, every routing key is allowed.
+	Topics map[string]map[string]*TopicPermission `json:"topics,omitempty"`
+}
+
+// TopicPermission holds the patterns of routing keys that a user may publish to
+// an exchange with, and bind to it with.
+type TopicPermission struct {
+	Write string `json:"write"`
+	Read  string `json:"read"`
+
+	compiled *auth.TopicPermission
+}
+
+// Patterns are the compiled patterns. Those that do not compile are empty: they
+// are refused before they are proposed.
+func (p *TopicPermission) Patterns() *auth.TopicPermission { return p.compiled }
+
+func (p *TopicPermission) compile() {
+	c, err := auth.NewTopicPermission(p.Write, p.Read)
+	if err != nil {
+		c = auth.TopicPermission{}
+	}
+	p.compiled = &c
+}
+
+// forget takes away what the user may do in a namespace.
+func (u *User) forget(space string) bool {
+	_, had := u.Permissions[space]
+	_, topics := u.Topics[space]
+	delete(u.Permissions, space)
+	delete(u.Topics, space)
+	return had || topics
+}
+
+// keep takes over from the user as he was what a change of him leaves alone.
+func (u *User) keep(was *User) {
+	if u.Permissions == nil {
+		u.Permissions = was.Permissions
+	}
+	if u.Topics == nil {
+		u.Topics = was.Topics
+	}
+	if u.Limits == nil {
+		u.Limits = was.Limits
+	}
 }
 
 // Permission holds the patterns of a user's rights in a namespace.

@@ -28,8 +28,8 @@ func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message) []*Qu
 		r.pending = r.pending[:len(r.pending)-1]
 		before := len(r.queues)
 		reached := r.step(s, x, key, m)
-		if !reached && x.Alternate != nil && len(r.queues) == before {
-			if alt := s.Exchange(x.Namespace, *x.Alternate); alt != nil {
+		if !reached && x.alternate != nil && len(r.queues) == before {
+			if alt := s.Exchange(x.Namespace, *x.alternate); alt != nil {
 				r.push(e, alt)
 			}
 		}
@@ -91,10 +91,10 @@ func (s *State) RoutesByKey(x *Exchange) bool {
 			return false
 		case x.hops > 0: // the exchanges behind it would have to be looked at too
 			return false
-		case x.Alternate == nil:
+		case x.alternate == nil:
 			return true
 		}
-		if x = s.Exchange(x.Namespace, *x.Alternate); x == nil {
+		if x = s.Exchange(x.Namespace, *x.alternate); x == nil {
 			return true
 		}
 	}

@@ -23,7 +23,7 @@ type Settings struct {
 	DeadLetterKey *string   `json:"dlk,omitempty"`
 	MaxPriority   *uint8    `json:"prio,omitempty"`
 	SingleActive  *bool     `json:"sac,omitempty"`
-	DeliveryLimit *int64    `json:"limit,omitempty"`
+	DeliveryLimit *int64    `json:"limit,omitempty"`    // negative: none
 	BackoffMin    *int64    `json:"back_min,omitempty"` // ms before a redelivery, times the count
 	BackoffMax    *int64    `json:"back_max,omitempty"`
 	LeaseMillis   *int64    `json:"lease,omitempty"` // after it a message is given to another
@@ -31,4 +31,96 @@ type Settings struct {
 	RatePerSecond *float64  `json:"rate,omitempty"`  // delivery-rate limit
 	RetainMillis  *int64    `json:"retain,omitempty"`
 	RetainBytes   *int64    `json:"retain_size,omitempty"`
+}
+
+// with returns the declared settings s with those of a policy. Of two limits the
+// lower one counts; of values that cannot be compared, the declared one, or the
+// policy's where policyFirst says so.
+func (s Settings) with(policy *Settings, policyFirst bool) Settings {
+	low, high := s, *policy
+	s.fill(policy)
+	if policyFirst {
+		set(&s.Overflow, high.Overflow)
+		set(&s.RetainMillis, high.RetainMillis)
+		set(&s.RetainBytes, high.RetainBytes)
+	}
+	s.lower(&low, &high)
+	return s
+}
+
+// capped returns a policy's settings s under an operator's: the lower of two
+// limits, and the operator's value of what cannot be compared.
+func (s Settings) capped(operator *Settings) Settings {
+	policy := s
+	s = *operator
+	s.fill(&policy)
+	s.lower(&policy, operator)
+	return s
+}
+
+// filled returns s with defaults where it says nothing.
+func (s Settings) filled(defaults *Settings) Settings {
+	s.fill(defaults)
+	return s
+}
+
+// lower sets every limit that both a and b have to the lower one.
+func (s *Settings) lower(a, b *Settings) {
+	s.TTLMillis = lowerLimit(a.TTLMillis, b.TTLMillis)
+	s.ExpiresMillis = lowerLimit(a.ExpiresMillis, b.ExpiresMillis)
+	s.MaxLength = lowerLimit(a.MaxLength, b.MaxLength)
+	s.MaxBytes = lowerLimit(a.MaxBytes, b.MaxBytes)
+	s.DeliveryLimit = lowerLimit(a.DeliveryLimit, b.DeliveryLimit)
+	s.LeaseMillis = lowerLimit(a.LeaseMillis, b.LeaseMillis)
+}
+
+// lowerLimit returns the lower of two limits; a negative one is none.
+func lowerLimit(a, b *int64) *int64 {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case *a < 0 || *b < 0:
+		if *a > *b {
+			return a
+		}
+		return b
+	case *a < *b:
+		return a
+	}
+	return b
+}
+
+// fill takes over from other what s says nothing about.
+func (s *Settings) fill(other *Settings) {
+	unset(&s.TTLMillis, other.TTLMillis)
+	unset(&s.ExpiresMillis, other.ExpiresMillis)
+	unset(&s.MaxLength, other.MaxLength)
+	unset(&s.MaxBytes, other.MaxBytes)
+	unset(&s.Overflow, other.Overflow)
+	unset(&s.DeadLetterTo, other.DeadLetterTo)
+	unset(&s.DeadLetterKey, other.DeadLetterKey)
+	unset(&s.MaxPriority, other.MaxPriority)
+	unset(&s.SingleActive, other.SingleActive)
+	unset(&s.DeliveryLimit, other.DeliveryLimit)
+	unset(&s.BackoffMin, other.BackoffMin)
+	unset(&s.BackoffMax, other.BackoffMax)
+	unset(&s.LeaseMillis, other.LeaseMillis)
+	unset(&s.DedupMillis, other.DedupMillis)
+	unset(&s.RatePerSecond, other.RatePerSecond)
+	unset(&s.RetainMillis, other.RetainMillis)
+	unset(&s.RetainBytes, other.RetainBytes)
+}
+
+func unset[T any](to **T, from *T) {
+	if *to == nil {
+		*to = from
+	}
+}
+
+func set[T any](to **T, from *T) {
+	if from != nil {
+		*to = from
+	}
 }

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"encoding/json"
 	"slices"
 
 	"weir/internal/record"
@@ -34,6 +35,8 @@ type State struct {
 	nextLog    record.LogID
 	endpoints  []endpoint // by route.Target
 	free       []route.Target
+	effectives map[effectiveKey]*Effective // shared by queues alike
+	parameters map[string]json.RawMessage
 	dirty      map[string]bool // checkpoint keys changed since the last Changes
 	version    uint64
 }
@@ -42,6 +45,7 @@ type State struct {
 func New() *State {
 	s := &State{
 		namespaces: map[string]*Namespace{}, users: map[string]*User{},
+		effectives: map[effectiveKey]*Effective{}, parameters: map[string]json.RawMessage{},
 		nextLog: 1, dirty: map[string]bool{},
 	}
 	s.addNamespace(&Namespace{Name: DefaultNamespace})
@@ -117,12 +121,16 @@ func (s *State) addExchange(e *Exchange) {
 	e.table.SetHashBy(e.HashBy)
 	e.bindings = map[string]*Binding{}
 	e.target = s.allot(endpoint{exchange: e})
-	s.namespaces[e.Namespace].Exchanges[e.Name] = e
+	n := s.namespaces[e.Namespace]
+	n.Exchanges[e.Name] = e
+	n.refreshExchange(e)
 }
 
 func (s *State) addQueue(q *Queue) {
 	q.target = s.allot(endpoint{queue: q})
-	s.namespaces[q.Namespace].Queues[q.Name] = q
+	n := s.namespaces[q.Namespace]
+	n.Queues[q.Name] = q
+	s.refreshQueue(n, q)
 }
 
 // kinds maps exchange kinds to route kinds. A kind that is not here does not

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -105,6 +106,12 @@ func (m *Machine) Lead(now int64) {
 
 // Has says whether the log exists.
 func (m *Machine) Has(id record.LogID) bool { return m.logs[id] != nil }
+
+// Configured says whether the log exists with this configuration.
+func (m *Machine) Configured(id record.LogID, c Config) bool {
+	l := m.logs[id]
+	return l != nil && bytes.Equal(l.config.encoded, c.Encode())
+}
 
 // Logs calls yield for every log until it says false.
 func (m *Machine) Logs(yield func(id record.LogID) bool) {

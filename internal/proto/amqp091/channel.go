@@ -57,6 +57,9 @@ func (c *conn) channelOpen(number uint16, arguments []byte) *exception {
 			len(c.channels), c.channelMax)
 		return e
 	}
+	if err := c.session.AddPart(); err != nil {
+		return c.exception(err)
+	}
 	ch := &channel{conn: c, number: number}
 	ch.publisher = c.session.Publisher(ch.completed)
 	c.admitChannel(ch)
@@ -96,6 +99,7 @@ func (ch *channel) close() {
 func (ch *channel) remove() {
 	c := ch.conn
 	c.retireChannel(ch)
+	c.session.RemovePart()
 	c.last = nil
 }
 

@@ -93,6 +93,10 @@ func (c *conn) exception(e *broker.Error) *exception {
 		case "internal":
 			return raise(codeAccessRefused, "cannot publish to internal %s", what)
 		case "configure", "write", "read":
+			if e.Object == broker.ObjectTopic {
+				return raise(codeAccessRefused, "%s access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'",
+					e.Field, e.Name, e.Current, c.vhost, c.principal.User)
+			}
 			return raise(codeAccessRefused, "%s access to %s refused for user '%s'", e.Field, what, c.principal.User)
 		}
 		return raise(codeAccessRefused, "%s", orText(e, "access to "+what+" refused for user '"+c.principal.User+"'"))
@@ -123,10 +127,9 @@ func (c *conn) exception(e *broker.Error) *exception {
 		return raise(codePreconditionFailed, "%s", orText(e, "operation not allowed on "+what))
 	case broker.CodeNotImplemented:
 		return raise(codeNotImplemented, "%s", orText(e, what))
-	case broker.CodeTooLarge, broker.CodeLimit, broker.CodeFull, broker.CodeBusy, broker.CodeExpired:
-		if e.Code == broker.CodeLimit && e.Object == broker.ObjectNamespace {
-			return raise(codeNotAllowed, "%s", orText(e, "connection limit is reached"))
-		}
+	case broker.CodeLimit:
+		return c.limited(e)
+	case broker.CodeTooLarge, broker.CodeFull, broker.CodeBusy, broker.CodeExpired:
 		return raise(codePreconditionFailed, "%s", orText(e, what+": limit is reached"))
 	case broker.CodeUnavailable:
 		return raise(codeConnectionForced, "%s", orText(e, "broker is shutting down"))
@@ -138,6 +141,24 @@ func (c *conn) exception(e *broker.Error) *exception {
 		return raise(codeInternalError, "%s", orText(e, "internal error"))
 	}
 	return raise(codeInternalError, "unknown error code %d", e.Code)
+}
+
+// limited phrases a limit that is reached.
+func (c *conn) limited(e *broker.Error) *exception {
+	switch {
+	case e.Object == broker.ObjectNamespace:
+		return raise(codeNotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%s) is reached",
+			e.Name, c.principal.User, e.Current)
+	case e.Object == broker.ObjectUser && e.Field == "parts":
+		return raise(codeNotAllowed, "number of channels opened for user '%s' has reached the maximum allowed user limit of (%s)",
+			e.Name, e.Current)
+	case e.Object == broker.ObjectUser:
+		return raise(codeNotAllowed, "connection refused for user '%s': user connection limit (%s) is reached", e.Name, e.Current)
+	case e.Object == broker.ObjectQueue:
+		return raise(codePreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%s) is reached",
+			e.Name, c.vhost, e.Current)
+	}
+	return raise(codePreconditionFailed, "%s", orText(e, "limit is reached"))
 }
 
 func orText(e *broker.Error, otherwise string) string {

@@ -20,7 +20,11 @@ const (
 const (
 	classic = "classic"
 	quorum  = "quorum"
+	stream  = "stream"
 )
+
+// deliveryLimitDefault is what quorum queues have without another.
+const deliveryLimitDefault = 20
 
 // String is the name RabbitMQ's error texts use.
 func (t queueType) String() string {
@@ -87,9 +91,7 @@ var queueArgumentTable = map[string]queueArgument{
 	}},
 	"x-delivery-limit": {typeQuorum, func(s *broker.Settings, v codec.Value) string {
 		n, bad := integer(v)
-		if n >= 0 { // a negative limit is none
-			s.DeliveryLimit = &n
-		}
+		s.DeliveryLimit = &n // a negative limit is none
 		return bad
 	}},
 	"x-consumer-timeout": {typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.LeaseMillis) }},
@@ -153,10 +155,7 @@ func overflow(s *broker.Settings, v codec.Value) string {
 	if bad := oneOf(v, "invalid_overflow", "drop-head", "reject-publish", "reject-publish-dlx", "block"); bad != "" {
 		return bad
 	}
-	o := map[string]broker.Overflow{
-		"drop-head": broker.OverflowDropHead, "reject-publish": broker.OverflowReject,
-		"reject-publish-dlx": broker.OverflowRejectDeadLetter, "block": broker.OverflowBlock,
-	}[string(v.Bytes)]
+	o := overflows[string(v.Bytes)]
 	s.Overflow = &o
 	return ""
 }
@@ -225,6 +224,12 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 		return notImplemented("x-delayed-retry-type '%s' is not implemented", v.Bytes)
 	default:
 		spec.Settings.BackoffMin, spec.Settings.BackoffMax = nil, nil
+	}
+	spec.Class = classic
+	if kind == typeQuorum {
+		limit := int64(deliveryLimitDefault)
+		spec.Class, spec.Defaults = quorum, &broker.Settings{DeliveryLimit: &limit}
+		spec.PolicyFirst = true // of overflow; RabbitMQ does so here and not for classic ones
 	}
 	spec.Arguments = t.Map()
 	spec.Check = checkQueue(kind, t)
