@@ -90,6 +90,7 @@ type engine struct {
 	deadLetters deadLetters
 	expiry      expiries
 	quotas      quotas
+	changes     changes
 	verifier    *auth.Verifier
 	jobs        sync.WaitGroup
 	blockPool   sync.Pool

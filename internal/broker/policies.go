@@ -7,7 +7,6 @@ import (
 
 	"weir/internal/auth"
 	"weir/internal/meta"
-	"weir/internal/shard"
 )
 
 // ApplyTo says what a policy may apply to: one of the constants, or a class of
@@ -68,8 +67,9 @@ func (b *Broker) maySetPolicies(p Principal, space string, operator bool) *Error
 	return mayEnter(c.state, p, space)
 }
 
-// PutPolicy makes or changes a policy; it says whether it was made. It counts for
-// the queues and exchanges there are at once, while messages come and go.
+// PutPolicy makes or changes a policy; it says whether it was made. When it
+// returns, it counts for what is published from then on to the queues and
+// exchanges there are.
 func (b *Broker) PutPolicy(p Principal, spec PolicySpec) (bool, *Error) {
 	if err := b.maySetPolicies(p, spec.Namespace, spec.Operator); err != nil {
 		return false, err
@@ -85,15 +85,17 @@ func (b *Broker) PutPolicy(p Principal, spec PolicySpec) (bool, *Error) {
 		ApplyTo: spec.ApplyTo, Definition: spec.Definition, Settings: spec.Settings, ClassSettings: spec.ClassSettings,
 		Alternate: spec.Alternate, Unfit: spec.Unfit,
 	}})
+	b.engine.changes.wait(b.engine.control.done)
 	return err == nil && r.Outcome == meta.Done, err
 }
 
-// DeletePolicy deletes a policy. What it gave goes away at once.
+// DeletePolicy deletes a policy. When it returns, what it gave has gone.
 func (b *Broker) DeletePolicy(p Principal, space, name string, operator bool) *Error {
 	if err := b.maySetPolicies(p, space, operator); err != nil {
 		return err
 	}
 	_, err := b.apply(p, ObjectPolicy, name, meta.Command{Op: meta.OpPolicyDelete, Space: space, Name: name, Operator: operator})
+	b.engine.changes.wait(b.engine.control.done)
 	return err
 }
 
@@ -148,23 +150,4 @@ func (b *Broker) PutParameter(p Principal, name string, value json.RawMessage) (
 func (b *Broker) DeleteParameter(p Principal, name string) *Error {
 	_, err := b.change(p, ObjectNone, name, meta.Command{Op: meta.OpParameterDelete, Name: name})
 	return err
-}
-
-// reconfigureAtOnce bounds how many logs change in one entry.
-const reconfigureAtOnce = 1000
-
-// reconfigure gives the logs of queues on one shard the settings that now hold.
-func (e *engine) reconfigure(h *host, queues []*meta.Queue) {
-	now := queues[:min(len(queues), reconfigureAtOnce)]
-	rest := queues[len(now):]
-	h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
-		for _, q := range now {
-			if e.expected(q.Log) {
-				m.Open(q.Log, shardConfig(q))
-			}
-		}
-		if len(rest) > 0 {
-			h.afterApplied(func() { e.reconfigure(h, rest) })
-		}
-	}}})
 }

@@ -30,9 +30,16 @@ func describe(s *meta.State) string {
 		add(n)
 		for _, q := range n.Queues {
 			add(q)
+			add(q.Effective())
+		}
+		for _, operator := range []bool{false, true} {
+			for _, p := range s.Policies(space, operator) {
+				add(p)
+			}
 		}
 		for _, e := range n.Exchanges {
 			add(e)
+			add(e.AlternateTo())
 			for b := range e.Bindings {
 				add(b)
 			}
@@ -41,6 +48,7 @@ func describe(s *meta.State) string {
 	for _, u := range s.Users() {
 		add(s.User(u))
 	}
+	add(s.Parameters())
 	slices.Sort(lines)
 	return fmt.Sprint(lines)
 }
@@ -68,8 +76,8 @@ func reach(s *meta.State, x *meta.Exchange, key string, seen map[*meta.Exchange]
 			into[s.Queue(b.Namespace, b.Destination)] = true
 		}
 	}
-	if !matched && x.Alternate != nil {
-		if alt := s.Exchange(x.Namespace, *x.Alternate); alt != nil {
+	if to := x.AlternateTo(); !matched && to != nil {
+		if alt := s.Exchange(x.Namespace, *to); alt != nil {
 			reach(s, alt, key, seen, into)
 		}
 	}
@@ -87,9 +95,16 @@ func command(t *rapid.T) meta.Command {
 		}
 		return b
 	}
-	switch rapid.IntRange(0, 12).Draw(t, "command") {
+	switch rapid.IntRange(0, 18).Draw(t, "command") {
+	case 13, 14, 15:
+		return policyCommand(t, space)
+	case 16:
+		return meta.Command{Op: meta.OpParameterPut, Name: name("g"), Value: []byte("1")}
+	case 17:
+		most := rapid.Int64Range(-1, 3).Draw(t, "most")
+		return meta.Command{Op: meta.OpLimits, Space: space, Limits: &meta.Limits{Queues: &most}}
 	case 0, 1, 2:
-		return meta.Command{Op: meta.OpQueuePut, Queue: &meta.Queue{Namespace: space, Name: name("q"), Shard: 1, Durable: rapid.Bool().Draw(t, "durable")}}
+		return meta.Command{Op: meta.OpQueuePut, Queue: queue(t, space, name("q"))}
 	case 3, 4, 5:
 		x := &meta.Exchange{
 			Namespace: space, Name: name("x"), Kind: rapid.SampledFrom([]string{"direct", "fanout"}).Draw(t, "kind"),
@@ -136,6 +151,7 @@ func TestModel(t *testing.T) {
 			}
 			s.Apply(&commands[0])
 			compareRoutes(t, s, &router)
+			comparePolicies(t, s)
 			if rapid.IntRange(0, 3).Draw(t, "checkpoint") > 0 {
 				continue
 			}
