@@ -44,12 +44,7 @@ func (s *Session) Attach(o AttachOptions, sink Sink) (*Attachment, *Error) {
 func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attachment, *Error) {
 	s.Flush()
 	e := s.engine
-	e.control.mu.RLock()
-	q, err := s.queue(o.Queue)
-	if err == nil {
-		err = s.mayRead(e.control.state, o.Queue)
-	}
-	e.control.mu.RUnlock()
+	q, err := s.readable(o.Queue)
 	if err != nil {
 		return nil, err
 	}
@@ -187,12 +182,7 @@ func (s *Session) Pull(queue string, autoSettle bool) (Pulled, bool, *Error) {
 // puller returns the session's hidden attachment to the queue.
 func (s *Session) puller(queue string) (*Attachment, *Error) {
 	e := s.engine
-	e.control.mu.RLock()
-	q, err := s.queue(queue)
-	if err == nil {
-		err = s.mayRead(e.control.state, queue)
-	}
-	e.control.mu.RUnlock()
+	q, err := s.readable(queue)
 	if err != nil {
 		return nil, err
 	}

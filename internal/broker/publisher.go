@@ -196,12 +196,12 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 	e.control.mu.RLock()
 	defer e.control.mu.RUnlock()
 	state := e.control.state
+	if err := s.mayWrite(state, m.Exchange); err != nil {
+		return nil, false, err
+	}
 	x := state.Exchange(s.namespace, m.Exchange)
 	if x == nil {
 		return nil, false, notFound(ObjectExchange, s.namespace, m.Exchange)
-	}
-	if err := s.mayWrite(state, x.Name); err != nil {
-		return nil, false, err
 	}
 	if x.Internal {
 		return nil, false, &Error{

@@ -43,11 +43,10 @@ func (s *Session) readable(name string) (*meta.Queue, *Error) {
 	e := s.engine
 	e.control.mu.RLock()
 	defer e.control.mu.RUnlock()
-	q, err := s.queue(name)
-	if err == nil {
-		err = s.mayRead(e.control.state, name)
+	if err := s.mayRead(e.control.state, name); err != nil {
+		return nil, err // before it is said whether there is one
 	}
-	return q, err
+	return s.queue(name)
 }
 
 // resolve turns a position into an offset.
