@@ -85,6 +85,7 @@ type QueueInfo struct {
 	Policy, OperatorPolicy         string         // names of those that apply
 	Definition                     map[string]any // of both together; nil without one
 	Class                          string         // see QueueSpec
+	Retains                        bool           // keeps messages beyond their settlement
 	Log                            record.LogID
 	Ready, Unsettled, Total        uint64 // Unsettled: handed out, not settled
 	ReadyBytes, Bytes              int64
@@ -182,10 +183,21 @@ type AttachOptions struct {
 	Priority   int32
 	AutoSettle bool // settled by being delivered; credit is then only the byte window
 	Credit     int64
+	// LeaseMillis, when not 0, is how long this consumer may keep a message before
+	// it is given to another. The queue's own limit holds as well.
+	LeaseMillis int64
 	// Pool, when not nil, bounds the leases of all attachments that share it.
-	Pool      *CreditPool
-	Part      uint32 // for listings: of the session, 0 the session itself
-	Prefetch  uint32 // for listings; 0 is unlimited
+	Pool     *CreditPool
+	Part     uint32 // for listings: of the session, 0 the session itself
+	Prefetch uint32 // for listings; 0 is unlimited
+	// From, when not nil, makes the attachment follow the queue from there: it is
+	// handed every message that is kept, in order, and takes none from anybody.
+	// Settle does nothing then, Credit counts messages still to be handed over. A
+	// stream can only be followed; without From it is from its end.
+	From *Position
+	// Accept picks the messages a following attachment is handed; nil takes all.
+	// It runs on an engine goroutine and must be quick.
+	Accept    func(rec []byte) bool
 	Arguments map[string]any
 }
 

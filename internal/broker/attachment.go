@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"weir/internal/cursor"
+	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/shard"
 )
@@ -49,14 +50,19 @@ func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attac
 		return nil, err
 	}
 	a := &Attachment{
-		session: s, host: e.hosts[q.Shard], log: q.Log, queue: o.Queue, options: o, sink: sink,
-		id: cursor.ConsumerID(e.nextConsumer.Add(1)), pool: o.Pool, hidden: hidden,
+		session: s, host: e.hosts[q.Shard], log: q.Log, queue: o.Queue, sink: sink,
+		id: cursor.ConsumerID(e.nextConsumer.Add(1)), hidden: hidden,
 	}
-	co := attachOptions(&o)
-	co.Pull = hidden
+	begin, err := s.beginning(q, &o, hidden)
+	if err != nil {
+		return nil, err
+	}
+	if a.options = o; o.From == nil {
+		a.pool = o.Pool
+	}
 	var failed error
 	err = s.call(q, func(m *shard.Machine) {
-		if failed = m.Attach(a.log, a.id, a, co, o.AutoSettle, hidden); failed == nil && o.Credit > 0 {
+		if failed = begin(m, a); failed == nil && o.Credit > 0 {
 			m.Credit(a.log, a.id, o.Credit)
 		}
 	})
@@ -70,6 +76,34 @@ func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attac
 	return a, nil
 }
 
+// beginning returns what attaches a to its queue.
+func (s *Session) beginning(q *meta.Queue, o *AttachOptions, hidden bool) (func(m *shard.Machine, a *Attachment) error, *Error) {
+	if hidden && isStream(q) {
+		return nil, &Error{Code: CodeNotImplemented, Object: ObjectQueue, Name: q.Name, Space: q.Namespace, Field: "pull", Text: "a stream is read by offset"}
+	}
+	if o.From == nil && isStream(q) {
+		o.From = &Position{End: true}
+	}
+	if o.From == nil {
+		co := shard.AttachOptions{Auto: o.AutoSettle, Hidden: hidden, LeaseMillis: o.LeaseMillis}
+		co.Priority, co.Exclusive, co.Pull = o.Priority, o.Exclusive, hidden
+		return func(m *shard.Machine, a *Attachment) error { return m.Attach(a.log, a.id, a, co) }, nil
+	}
+	from := shard.Start{Last: o.From.Last, End: o.From.End}
+	if !from.Last && !from.End {
+		at, err := s.resolve(q, *o.From)
+		if err != nil {
+			return nil, err
+		}
+		from.Offset = at
+	}
+	return func(m *shard.Machine, a *Attachment) error {
+		return m.Follow(a.log, a.id, a, from, o.Accept)
+	}, nil
+}
+
+func isStream(q *meta.Queue) bool { return q.Settings.Stream != nil && *q.Settings.Stream }
+
 func attachError(err error, space, queue string) *Error {
 	switch {
 	case errors.Is(err, shard.ErrNoLog):
@@ -78,6 +112,23 @@ func attachError(err error, space, queue string) *Error {
 		return &Error{Code: CodeAccessRefused, Object: ObjectQueue, Name: queue, Space: space, Field: "exclusive", Text: "in exclusive use"}
 	}
 	return &Error{Code: CodeInternal, Text: err.Error()}
+}
+
+// Join has the attachment's leases, those it has and those to come, count in p.
+func (a *Attachment) Join(p *CreditPool) {
+	if a.pool == p || a.options.From != nil {
+		return
+	}
+	a.session.Flush()
+	a.host.call(func(m *shard.Machine) {
+		n := int64(m.Leased(a.log, a.id))
+		if a.pool != nil {
+			a.pool.forget(a)
+			a.pool.give(n)
+		}
+		a.pool = p
+		p.give(-n)
+	})
 }
 
 // Credit allows so many more leases, from the next Flush on.

@@ -218,6 +218,9 @@ func (s *Session) PurgeQueue(name string) (uint64, *Error) {
 		q, err = s.queue(name)
 	}
 	e.control.mu.RUnlock()
+	if err == nil && isStream(q) {
+		err = &Error{Code: CodeNotImplemented, Object: ObjectQueue, Name: name, Space: s.namespace, Field: "purge", Text: "a stream cannot be purged"}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -420,6 +423,7 @@ func shardConfig(q *meta.Queue) shard.Config {
 	set(&c.RatePerSecond, s.RatePerSecond)
 	set(&c.Retain, s.RetainMillis)
 	set(&c.RetainBytes, s.RetainBytes)
+	set(&c.Stream, s.Stream)
 	if s.DeliveryLimit != nil && *s.DeliveryLimit >= 0 {
 		c.DeliveryLimit = uint32(min(*s.DeliveryLimit, 1<<31))
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"weir/internal/clock"
-	"weir/internal/cursor"
 	"weir/internal/record"
 	"weir/internal/replica"
 	"weir/internal/shard"
@@ -478,9 +477,4 @@ func (h *host) close() {
 	h.inbox.Unlock()
 	h.poke()
 	<-h.done
-}
-
-// attachOptions translates the waist's options for the cursor.
-func attachOptions(o *AttachOptions) cursor.AttachOptions {
-	return cursor.AttachOptions{Priority: o.Priority, Exclusive: o.Exclusive}
 }

@@ -60,6 +60,7 @@ func describe(q *meta.Queue) QueueInfo {
 		Namespace: q.Namespace, Name: q.Name, Durable: q.Durable, Exclusive: q.Exclusive, AutoDelete: q.AutoDelete,
 		Owner: q.Owner, Arguments: q.Arguments, Log: q.Log,
 		Policy: now.Policy, OperatorPolicy: now.Operator, Definition: now.Definition, Class: q.Class,
+		Retains: now.RetainMillis != nil || now.RetainBytes != nil || isStream(q),
 	}
 }
 

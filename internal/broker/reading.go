@@ -32,10 +32,12 @@ func (e *engine) read(h *host, r shard.Read) {
 	})
 }
 
-// Position is an offset, or the first message at or after a time.
+// Position is an offset, or what stands instead of one.
 type Position struct {
 	Offset     record.Offset
-	UnixMillis int64 // not 0: instead of Offset
+	UnixMillis int64 // not 0: the first message at or after this time
+	Last       bool  // the last message there is
+	End        bool  // behind the last message: what comes
 }
 
 // readable finds a queue the session may read.
@@ -51,10 +53,22 @@ func (s *Session) readable(name string) (*meta.Queue, *Error) {
 
 // resolve turns a position into an offset.
 func (s *Session) resolve(q *meta.Queue, at Position) (record.Offset, *Error) {
+	h := s.engine.hosts[q.Shard]
+	if at.Last || at.End {
+		var o record.Offset
+		err := s.call(q, func(m *shard.Machine) {
+			if c, ok := m.Counts(q.Log); ok {
+				o = c.Next
+			}
+		})
+		if at.Last && o > 0 {
+			o--
+		}
+		return o, err
+	}
 	if at.UnixMillis == 0 {
 		return at.Offset, nil
 	}
-	h := s.engine.hosts[q.Shard]
 	if h.shelf != nil {
 		o, ok, err := h.shelf.OffsetByTime(q.Log, at.UnixMillis)
 		if err != nil {
@@ -85,7 +99,7 @@ func (s *Session) Rewind(queue string, to Position) *Error {
 	if err != nil {
 		return err
 	}
-	if now := q.Effective(); now.RetainMillis == nil && now.RetainBytes == nil {
+	if now := q.Effective(); now.RetainMillis == nil && now.RetainBytes == nil || isStream(q) {
 		return &Error{Code: CodeInvalid, Object: ObjectQueue, Name: queue, Space: s.namespace, Field: "retention", Text: "the queue retains nothing"}
 	}
 	o, err := s.resolve(q, to)

@@ -166,3 +166,54 @@ func TestRetentionByAge(t *testing.T) {
 		}
 	}
 }
+
+func TestFollowersReadTheShelfAndTheTail(t *testing.T) {
+	n := start(t, vfs.NewMem(), tiny)
+	defer n.stop()
+	s, c := n.session(), n.session()
+	declare(t, s, broker.QueueSpec{Name: queueName(0), Durable: true, Settings: broker.Settings{Stream: ptr(true)}})
+	p := newPublisher(s)
+	const messages = 3000
+	send := func(from, to int) {
+		for i := from; i < to; i++ {
+			p.send(t, "", queueName(0), string(message(0, i)))
+			if i%100 == 99 {
+				p.wait()
+			}
+		}
+	}
+	send(0, messages/2)
+	type reader struct {
+		in    *inbox
+		a     *broker.Attachment
+		first int
+	}
+	var readers []reader
+	for _, first := range []int{0, 700, messages / 2} {
+		in := newInbox()
+		a, err := c.Attach(broker.AttachOptions{Queue: queueName(0), Credit: 1 << 40, From: &broker.Position{Offset: record.Offset(first)}}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readers = append(readers, reader{in, a, first})
+	}
+	send(messages/2, messages)
+	p.wait()
+	for _, r := range readers {
+		for i, d := range r.in.take(t, messages-r.first) {
+			if d.Offset != record.Offset(r.first+i) || body(d) != string(message(0, r.first+i)) {
+				t.Fatalf("offset %d, %q where %d is due", d.Offset, body(d), r.first+i)
+			}
+		}
+	}
+	if info, _ := n.Queue("/", queueName(0)); info.Ready != messages || info.Consumers != len(readers) {
+		t.Fatalf("%+v", info)
+	}
+	readers[0].a.Detach()
+	if err := s.Rewind(queueName(0), broker.Position{}); err == nil || err.Code != broker.CodeInvalid {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Pull(queueName(0), true); err == nil || err.Code != broker.CodeNotImplemented {
+		t.Fatal(err)
+	}
+}

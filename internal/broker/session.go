@@ -209,6 +209,18 @@ func (s *Session) queue(name string) (*meta.Queue, *Error) {
 	return q, nil
 }
 
+// Look describes a queue this session may use, without its counts.
+func (s *Session) Look(name string) (QueueInfo, *Error) {
+	c := s.engine.control
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	q, err := s.queue(name)
+	if err != nil {
+		return QueueInfo{}, err
+	}
+	return describe(q), nil
+}
+
 func notFound(o Object, space, name string) *Error {
 	return &Error{Code: CodeNotFound, Object: o, Name: name, Space: space, Text: "no such " + o.String()}
 }

@@ -31,6 +31,7 @@ type Settings struct {
 	RatePerSecond *float64  `json:"rate,omitempty"`  // delivery-rate limit
 	RetainMillis  *int64    `json:"retain,omitempty"`
 	RetainBytes   *int64    `json:"retain_size,omitempty"`
+	Stream        *bool     `json:"stream,omitempty"` // nobody settles its messages; they are read by offset
 }
 
 // with returns the declared settings s with those of a policy. Of two limits the

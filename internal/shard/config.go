@@ -26,6 +26,10 @@ type Config struct {
 	Retain        int64           `json:"retain,omitempty"`      // ms settled messages are kept; 0 not at all
 	RetainBytes   int64           `json:"retain_size,omitempty"` // at most, with Retain
 
+	// Stream logs keep every message, settled by nobody, until Retain and
+	// RetainBytes (0: no bound) let it go; followers read them.
+	Stream bool `json:"stream,omitempty"`
+
 	encoded []byte // as it came
 }
 

@@ -30,12 +30,12 @@ func (m *Machine) watch(l *Log) {
 		return
 	}
 	if l.timed {
-		if d, ok := l.cursor.Deadline(); ok {
+		if d, ok := l.deadline(); ok {
 			m.deadline = min(m.deadline, d)
 		}
 		return
 	}
-	if d, ok := l.cursor.Deadline(); ok {
+	if d, ok := l.deadline(); ok {
 		l.timed = true
 		m.timers = append(m.timers, l)
 		m.deadline = min(m.deadline, d)
@@ -45,33 +45,60 @@ func (m *Machine) watch(l *Log) {
 // Turn sets the time for everything that follows until the next Turn.
 func (m *Machine) Turn(now int64) { m.now = now }
 
+// AttachOptions say how a consumer takes part.
+type AttachOptions struct {
+	cursor.AttachOptions
+	Auto        bool  // settled by being delivered
+	Hidden      bool  // a puller, not a consumer to anybody else
+	LeaseMillis int64 // its own limit of a lease's age; 0 is none
+}
+
 // Attach adds a consumer to a log.
-func (m *Machine) Attach(log record.LogID, id cursor.ConsumerID, r Receiver, o cursor.AttachOptions, auto, hidden bool) error {
+func (m *Machine) Attach(log record.LogID, id cursor.ConsumerID, r Receiver, o AttachOptions) error {
 	l := m.logs[log]
 	if l == nil {
 		return ErrNoLog
 	}
-	if err := l.cursor.Attach(id, o); err != nil {
+	if err := l.cursor.Attach(id, o.AttachOptions); err != nil {
 		return err
 	}
 	if l.consumers == nil {
 		l.consumers = map[cursor.ConsumerID]*consumer{}
 	}
-	l.consumers[id] = &consumer{id: id, log: l, receiver: r, auto: auto, hidden: hidden}
+	l.consumers[id] = &consumer{id: id, log: l, receiver: r, auto: o.Auto, hidden: o.Hidden, leaseMillis: o.LeaseMillis}
+	if o.LeaseMillis > 0 {
+		l.leasing++
+	}
 	m.heat(l)
 	return nil
+}
+
+// Leased is how many messages a consumer has.
+func (m *Machine) Leased(log record.LogID, id cursor.ConsumerID) uint64 {
+	if l := m.logs[log]; l != nil {
+		if set := l.cursor.Leased(id); set != nil {
+			return set.Len()
+		}
+	}
+	return 0
 }
 
 // Cancel ends the hand-out to a consumer; its leases stay until settled. It
 // returns how many consumers are left.
 func (m *Machine) Cancel(log record.LogID, id cursor.ConsumerID) int {
 	l := m.logs[log]
-	if l == nil || l.consumers[id] == nil {
+	switch {
+	case l == nil:
 		return -1
+	case l.followers[id] != nil:
+		delete(l.followers, id)
+	case l.consumers[id] == nil:
+		return -1
+	default:
+		l.cursor.Cancel(id)
+		m.heat(l)
 	}
-	l.cursor.Cancel(id)
-	m.heat(l)
-	return l.cursor.Counts().Consumers
+	return l.cursor.Counts().Consumers + len(l.followers)
 }
 
 // Detach removes a consumer. Its leases are released: counted as deliveries if
@@ -85,6 +112,9 @@ func (m *Machine) Detach(log record.LogID, id cursor.ConsumerID, count bool) uin
 	for _, r := range l.cursor.Detach(id, nil) {
 		n += uint64(r.Hi - r.Lo)
 		m.release(l, r.Lo, r.Hi, count)
+	}
+	if l.consumers[id].leaseMillis > 0 {
+		l.leasing--
 	}
 	delete(l.consumers, id)
 	m.heat(l)
@@ -100,7 +130,13 @@ func flag(set bool) byte {
 
 // Credit allows a consumer so many more leases.
 func (m *Machine) Credit(log record.LogID, id cursor.ConsumerID, delta int64) {
-	if l := m.logs[log]; l != nil && l.consumers[id] != nil {
+	l := m.logs[log]
+	switch {
+	case l == nil:
+	case l.followers[id] != nil:
+		l.followers[id].credit += delta
+		m.heat(l)
+	case l.consumers[id] != nil:
 		l.cursor.Credit(id, delta)
 		m.heat(l)
 	}
@@ -111,6 +147,10 @@ func (m *Machine) Resume(log record.LogID, id cursor.ConsumerID) {
 	l := m.logs[log]
 	if l == nil {
 		return
+	}
+	if f := l.followers[id]; f != nil {
+		f.paused = false
+		m.heat(l)
 	}
 	if c := l.consumers[id]; c != nil && c.paused {
 		c.paused = false
@@ -199,7 +239,7 @@ func (m *Machine) Dispatch() {
 func (m *Machine) Hot() bool { return len(m.hot) > 0 }
 
 func (m *Machine) dispatch(l *Log) {
-	if d, ok := l.cursor.Deadline(); ok && d < m.now {
+	if d, ok := l.deadline(); ok && d < m.now {
 		m.expire(l)
 	}
 	if l.releasing == 0 {
@@ -207,6 +247,9 @@ func (m *Machine) dispatch(l *Log) {
 	}
 	if l.releasing == 0 && len(l.consumers) > 0 {
 		m.handOut(l)
+	}
+	if len(l.followers) > 0 {
+		m.feed(l)
 	}
 	m.overflow(l)
 	m.watch(l)
@@ -266,7 +309,10 @@ func (m *Machine) lease(l *Log, c *consumer, o record.Offset, rec []byte) Delive
 		}
 		l.delivered = o + 1
 	}
-	if c.auto {
+	switch {
+	case c.leaseMillis > 0:
+		c.stamp(o, m.now)
+	case c.auto:
 		l.cursor.SettleLocal(c.id, o, o+1)
 		m.emit(commandSettle, l.id, byte(WhyAccepted), o, o+1)
 	}
@@ -286,7 +332,7 @@ func (m *Machine) load(l *Log, o record.Offset) ([]byte, bool) {
 	}
 	if !l.cold.reading {
 		l.cold.reading = true
-		m.reads = append(m.reads, Read{l.id, o, coldReadBytes})
+		m.reads = append(m.reads, Read{Log: l.id, From: o, MaxBytes: coldReadBytes})
 	}
 	return nil, false
 }
@@ -304,12 +350,17 @@ func (m *Machine) Loaded(r Read, offsets []record.Offset, records [][]byte) {
 	if l == nil {
 		return
 	}
+	loaded := make([]coldRecord, len(offsets))
+	for i, o := range offsets {
+		loaded[i] = coldRecord{o, records[i]}
+	}
+	if r.follower != 0 {
+		m.loadedFor(l, &r, loaded)
+		return
+	}
 	l.cold.reading = false
 	l.cold.at = 0
-	l.cold.records = make([]coldRecord, len(offsets))
-	for i, o := range offsets {
-		l.cold.records[i] = coldRecord{o, records[i]}
-	}
+	l.cold.records = loaded
 	m.heat(l)
 }
 
@@ -322,7 +373,7 @@ func (m *Machine) Pull(log record.LogID, id cursor.ConsumerID, reply func(d Deli
 		return
 	}
 	l.pulls = append(l.pulls, pull{l.consumers[id], reply})
-	if d, ok := l.cursor.Deadline(); ok && d < m.now {
+	if d, ok := l.deadline(); ok && d < m.now {
 		m.expire(l)
 	}
 	m.heat(l)
@@ -355,14 +406,21 @@ const deadMax = 65536
 
 // expire takes expired messages, wherever they are, and leases that ran out.
 func (m *Machine) expire(l *Log) {
-	if l.config.DeadLetter && l.cursor.Dead().Len() >= deadMax {
-		return
-	}
-	for _, o := range l.cursor.Expired(m.now-1, nil) {
-		m.discard(l, o, WhyExpired)
+	if !l.config.DeadLetter || l.cursor.Dead().Len() < deadMax {
+		for _, o := range l.cursor.Expired(m.now-1, nil) {
+			m.discard(l, o, WhyExpired)
+		}
 	}
 	for _, r := range l.cursor.LeaseTimeouts(m.now, nil) {
 		m.release(l, r.Lo, r.Hi, true)
+	}
+	if l.leasing == 0 {
+		return
+	}
+	for _, c := range l.consumers {
+		if c.leaseMillis > 0 {
+			m.takeBack(l, c)
+		}
 	}
 }
 
@@ -407,13 +465,13 @@ func (m *Machine) Timers() (next int64, ok bool) {
 	m.deadline = noDeadline
 	kept := m.timers[:0]
 	for _, l := range m.timers {
-		d, pending := l.cursor.Deadline()
+		d, pending := l.deadline()
 		if pending && d <= m.now && m.logs[l.id] == l {
 			m.heat(l)
 			if d < m.now {
 				m.expire(l)
 			}
-			d, pending = l.cursor.Deadline()
+			d, pending = l.deadline()
 		}
 		if !pending || m.logs[l.id] != l {
 			l.timed = false

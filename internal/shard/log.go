@@ -30,6 +30,8 @@ type Log struct {
 
 	// Leader only.
 	consumers  map[cursor.ConsumerID]*consumer
+	followers  map[cursor.ConsumerID]*follower
+	leasing    int  // consumers with an age limit of their own
 	hot        bool // stands in Machine.hot
 	timed      bool // stands in Machine.timers
 	delivered  record.Offset
@@ -67,6 +69,9 @@ type consumer struct {
 	hidden   bool // a puller, not a consumer to anybody else
 	paused   bool
 	batch    []Delivery
+
+	leaseMillis int64 // its own limit of a lease's age; 0 is none
+	stamps      []stamped
 }
 
 // Delivery is one message handed to a consumer.
@@ -93,9 +98,10 @@ type pull struct {
 
 // cold is a window of records read back from the shelf.
 type cold struct {
-	reading bool
-	at      int
-	records []coldRecord
+	reading    bool
+	at         int
+	records    []coldRecord
+	from, upto record.Offset // of a follower: what was read through
 }
 
 type coldRecord struct {
@@ -124,7 +130,7 @@ func (c *cold) find(o record.Offset) ([]byte, bool) {
 	return nil, false
 }
 
-func (c *cold) drop() { c.records, c.at = nil, 0 }
+func (c *cold) drop() { c.records, c.at, c.from, c.upto = nil, 0, 0, 0 }
 
 // wanted says whether the message at o still has to be kept.
 func (l *Log) wanted(o record.Offset) bool {

@@ -75,6 +75,9 @@ type Read struct {
 	Log      record.LogID
 	From     record.Offset
 	MaxBytes int
+
+	follower cursor.ConsumerID // it is for, if not for the settling cursor
+	upto     record.Offset     // what is not found below is not there
 }
 
 // New returns an empty machine. shelf is nil for a volatile shard.
@@ -135,6 +138,10 @@ func (m *Machine) Counts(id record.LogID) (Counts, bool) {
 		return Counts{}, false
 	}
 	c := Counts{Counts: l.cursor.Counts(), Stats: l.stats, Next: l.next}
+	if l.config.Stream {
+		c.Ready = uint64(l.next - l.firstWanted())
+	}
+	c.Consumers += len(l.followers)
 	c.Ready += uint64(l.releasing) // as good as given back
 	if visible := c.Ready + c.Leased + c.Delayed; c.Unsettled > visible {
 		// The rest is gone for everybody but not for the log yet.
@@ -252,7 +259,7 @@ func (m *Machine) applyOpen(l *Log, c *command) {
 	l.inflight, l.inflightB = 0, 0
 	m.limited += l.limits()
 	switch {
-	case config.Retain == 0 && config.RetainBytes == 0:
+	case !config.Stream && config.Retain == 0 && config.RetainBytes == 0:
 		if l.retained != never {
 			m.applyTrim(l, l.next)
 			l.retained = never
@@ -328,7 +335,9 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 		// A message that may not wait gets this turn's hand-out.
 		a.Expiry = max(a.Expiry, m.now)
 	}
-	l.cursor.Append(o, a)
+	if !l.config.Stream {
+		l.cursor.Append(o, a)
+	}
 	l.stats.Published++
 	m.counts.Published++
 	if m.leading {
@@ -438,7 +447,7 @@ func (m *Machine) applyDrop(l *Log) {
 		m.retaining--
 	}
 	l.cursor = cursor.New(l.config.cursor()) // a stale pointer finds nothing to do
-	l.consumers, l.next = nil, 0
+	l.consumers, l.followers, l.next = nil, nil, 0
 	l.tail.Reset(0)
 	delete(m.logs, l.id)
 	m.deleted = append(m.deleted, l.id)

@@ -9,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"weir/internal/cursor"
 	"weir/internal/record"
 	"weir/internal/replica"
 	"weir/internal/segment"
@@ -391,7 +390,7 @@ func TestDeterminism(t *testing.T) {
 		config := Config{MaxLength: -1, MaxBytes: -1, Dedup: 1000, DeliveryLimit: 3, DeadLetter: true, HasTTL: true, TTL: 500, BackoffMin: 5, BackoffMax: 50}
 		w.apply(func(dst []byte) []byte { return AppendOpen(dst, id, config.Encode()) })
 		r := &taker{}
-		if err := w.m.Attach(id, 1, r, cursor.AttachOptions{}, false, false); err != nil {
+		if err := w.m.Attach(id, 1, r, AttachOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		w.m.Credit(id, 1, 1<<40)

@@ -130,6 +130,10 @@ func (ch *channel) queuePurge(arguments []byte) *exception {
 	}
 	ch.conn.waitForPublishes()
 	n, err := ch.conn.session.PurgeQueue(stripLines(queue))
+	if err != nil && err.Code == broker.CodeNotImplemented {
+		return raise(codeNotImplemented, "queue.purge not supported by stream queues %s",
+			native.Resource("queue", err.Name, ch.conn.vhost))
+	}
 	if err != nil {
 		return ch.exception(err)
 	}

@@ -3,6 +3,7 @@ package amqp091
 import (
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 )
 
 func (ch *channel) basicMethod(id codec.ID, arguments []byte) *exception {
@@ -144,9 +145,30 @@ func (ch *channel) basicQos(arguments []byte) *exception {
 		ch.pool.SetLimit(limit)
 	case m.PrefetchCount != 0:
 		ch.pool = ch.conn.session.NewCreditPool(limit)
+		for _, k := range ch.consumers {
+			if !k.noAck && !k.ended.Load() {
+				k.attachment.Join(ch.pool)
+			}
+		}
 	}
 	ch.notePrefetch(&m)
 	ch.answer(false, &codec.BasicQosOk{})
+	return nil
+}
+
+// mayGet refuses queues that do not take basic.get, in RabbitMQ's words.
+func (ch *channel) mayGet(queue string) *exception {
+	info, err := ch.conn.session.Look(queue)
+	what := native.Resource("queue", queue, ch.conn.vhost)
+	switch kind := native.QueueType(info.Arguments); {
+	case err != nil:
+		return ch.exception(err)
+	case kind == "stream":
+		return raise(codeNotImplemented, "basic.get not supported by stream queues %s", what)
+	case kind == "quorum" && info.Arguments["x-single-active-consumer"] == true:
+		return raise(codeResourceLocked, "cannot obtain access to locked %s. basic.get operations are not supported by "+
+			"quorum queues with single active consumer", what)
+	}
 	return nil
 }
 
@@ -157,6 +179,9 @@ func (ch *channel) basicGet(arguments []byte) *exception {
 	}
 	queue, e := ch.queueName(m.Queue)
 	if e != nil {
+		return e
+	}
+	if e := ch.mayGet(queue); e != nil {
 		return e
 	}
 	c := ch.conn

@@ -16,6 +16,7 @@ type consumer struct {
 	channel    *channel
 	tag        string
 	noAck      bool
+	stream     bool  // follows: deliveries carry their offset
 	prefetch   int64 // 0 is unlimited
 	attachment *broker.Attachment
 	ended      atomic.Bool // by the broker, or cancelled
@@ -44,13 +45,13 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 		Queue: queue, Tag: m.ConsumerTag, Exclusive: m.Exclusive, AutoSettle: m.NoAck,
 		Arguments: m.Arguments.Map(), Part: uint32(ch.number),
 	}
-	if e := native.ReadConsumer(&options, ch.conn.vhost, m.Arguments); e != nil {
-		return raiseNative(e)
+	if e := ch.readConsumer(&options, m.Arguments); e != nil {
+		return e
 	}
 	if options.Tag == "" {
 		options.Tag = generated("amq.ctag")
 	}
-	k := &consumer{channel: ch, tag: options.Tag, noAck: m.NoAck}
+	k := &consumer{channel: ch, tag: options.Tag, noAck: m.NoAck, stream: options.From != nil}
 	credit := int64(creditUnlimited)
 	if !m.NoAck {
 		options.Pool, options.Prefetch = ch.pool, uint32(ch.prefetch)
@@ -73,6 +74,28 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	ch.consumers[k.tag] = k
 	ch.answer(m.NoWait, &codec.BasicConsumeOk{ConsumerTag: k.tag})
 	a.Credit(credit)
+	return nil
+}
+
+// readConsumer reads the arguments, and refuses what cannot be with a stream.
+func (ch *channel) readConsumer(o *broker.AttachOptions, arguments codec.Table) *exception {
+	info, err := ch.conn.session.Look(o.Queue)
+	if err != nil {
+		return ch.exception(err)
+	}
+	if e := native.ReadConsumer(o, &info, arguments, ch.conn.server.options.Clock.Millis()); e != nil {
+		return raiseNative(e)
+	}
+	what := native.Resource("queue", o.Queue, ch.conn.vhost)
+	switch {
+	case o.From == nil:
+	case ch.prefetch == 0:
+		return raise(codePreconditionFailed, "consumer prefetch count is not set for stream %s", what)
+	case o.AutoSettle:
+		return raise(codeNotImplemented, "automatic acknowledgement not supported by stream %s", what)
+	case ch.pool != nil:
+		return raise(codeNotImplemented, "%s does not support global qos", what)
+	}
 	return nil
 }
 
@@ -146,10 +169,14 @@ func (k *consumer) Deliver(_ *broker.Attachment, ds []broker.Delivery) {
 			d := &ds[i]
 			ch.nextTag++
 			ch.unacked.push(ch.nextTag, d.Offset, k.holder, !k.noAck)
-			o.items = append(o.items, item{
+			it := item{
 				kind: itemDelivery, redelivered: d.Redelivered, channel: ch.number,
 				count: d.Count, tag: ch.nextTag, consumer: k.tag, data: d.Record,
-			})
+			}
+			if k.stream {
+				it.kind, it.from = itemStream, uint64(d.Offset)
+			}
+			o.items = append(o.items, it)
 		}
 		c.wakeWriterLocked()
 		o.Unlock()

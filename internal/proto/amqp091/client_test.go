@@ -643,7 +643,7 @@ func TestQueueArgumentsAreChecked(t *testing.T) {
 		{amqp.Table{"x-dead-letter-routing-key": "k"}, 406, bad("x-dead-letter-routing-key") + ": routing_key_but_no_dlx_defined"},
 		{amqp.Table{"x-queue-type": "odd"}, 406, bad("x-queue-type") + ": \"unsupported queue type 'odd'\""},
 		{amqp.Table{"x-queue-type": "quorum"}, 406, "PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q' in vhost '/'"},
-		{amqp.Table{"x-queue-type": "stream"}, 540, "NOT_IMPLEMENTED"},
+		{amqp.Table{"x-queue-type": "stream"}, 406, "PRECONDITION_FAILED - invalid property 'non-durable' for queue 'q' in vhost '/'"},
 		{amqp.Table{"x-delivery-limit": int32(3)}, 406, bad("x-delivery-limit") + " of queue type rabbit_classic_queue"},
 		{amqp.Table{"x-max-age": "1h"}, 406, bad("x-max-age") + " of queue type rabbit_classic_queue"},
 		{amqp.Table{"x-delayed-retry-min": int32(5)}, 406, bad("x-delayed-retry-min") + " of queue type rabbit_classic_queue"},

@@ -34,7 +34,7 @@ func TestDeliveryCountReplacesOneTheClientSent(t *testing.T) {
 		Headers: codec.AppendMap(nil, map[string]any{"a": "b", "x-delivery-count": int64(9)}),
 	}
 	var q codec.Properties
-	if err := codec.DecodeProperties(withDeliveryCount(append(make([]byte, 8), p.Append(nil)...), 2)[8:], &q); err != nil {
+	if err := codec.DecodeProperties(withHeader(append(make([]byte, 8), p.Append(nil)...), "x-delivery-count", 2)[8:], &q); err != nil {
 		t.Fatal(err)
 	}
 	if want := map[string]any{"a": "b", "x-delivery-count": int64(2)}; !reflect.DeepEqual(q.Headers.Map(), want) {

@@ -21,6 +21,7 @@ type itemKind uint8
 const (
 	itemFrames    itemKind = iota // frames[from:to]
 	itemDelivery                  // basic.deliver of data
+	itemStream                    // basic.deliver of data, which has the offset from
 	itemGet                       // basic.get-ok of data; from holds the messages left
 	itemAck                       // basic.ack of the confirms from..tag
 	itemNack                      // basic.nack of the confirms from..tag

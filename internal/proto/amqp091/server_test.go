@@ -23,12 +23,31 @@ type server struct {
 	*amqp091.Server
 	t       testing.TB
 	address string
+	disk    vfs.FS
+	change  []func(*amqp091.Options)
+	stop    func()
 }
 
 func start(t testing.TB, change ...func(*amqp091.Options)) *server {
 	t.Helper()
+	s := &server{t: t, disk: vfs.NewMem(), change: change}
+	s.run()
+	t.Cleanup(func() { s.stop() })
+	return s
+}
+
+// restart stops the server and starts it again on the same disk.
+func (s *server) restart() {
+	s.t.Helper()
+	s.stop()
+	s.run()
+}
+
+func (s *server) run() {
+	t := s.t
+	t.Helper()
 	b, err := broker.Open(broker.Options{
-		FS: vfs.NewMem(), Dir: "data", WALFileBytes: 4 << 20,
+		FS: s.disk, Dir: "data", WALFileBytes: 4 << 20,
 		Fatal:      func(err error) { t.Errorf("fatal: %v", err) },
 		DeadLetter: map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
 	})
@@ -36,10 +55,11 @@ func start(t testing.TB, change ...func(*amqp091.Options)) *server {
 		t.Fatal(err)
 	}
 	o := amqp091.Options{Broker: b}
-	for _, f := range change {
+	for _, f := range s.change {
 		f(&o)
 	}
-	s := &server{Server: amqp091.New(o), t: t}
+	served := amqp091.New(o)
+	s.Server = served
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -52,21 +72,20 @@ func start(t testing.TB, change ...func(*amqp091.Options)) *server {
 			if err != nil {
 				return
 			}
-			serving.Go(func() { s.Serve(nc, nil) })
+			serving.Go(func() { served.Serve(nc, nil) })
 		}
 	})
-	t.Cleanup(func() {
+	s.stop = func() {
 		_ = l.Close()
-		s.Drain()
+		served.Drain()
 		serving.Wait()
 		if err := b.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
-		if n := s.Panics(); n > 0 {
+		if n := served.Panics(); n > 0 {
 			t.Errorf("%d connections ended by a fault", n)
 		}
-	})
-	return s
+	}
 }
 
 // dial connects a real client.

@@ -100,8 +100,8 @@ func (c *conn) writeItems(e *encoder, items []item, frames []byte) bool {
 		switch it.kind {
 		case itemFrames:
 			e.bytes(frames[it.from:it.to])
-		case itemDelivery, itemGet, itemReply:
-			if e.delivery(it); it.kind == itemDelivery {
+		case itemDelivery, itemStream, itemGet, itemReply:
+			if e.delivery(it); it.kind == itemDelivery || it.kind == itemStream {
 				e.delivered += len(it.data)
 			}
 		case itemAck, itemNack:
@@ -157,8 +157,11 @@ func (e *encoder) delivery(it *item) {
 		e.buf = codec.AppendDeliver(e.buf, it.channel, it.consumer, it.tag, it.redelivered, m.Address)
 	}
 	sized := m.Sized
-	if it.count > 0 {
-		sized = withDeliveryCount(sized, it.count)
+	switch {
+	case it.kind == itemStream:
+		sized = withHeader(sized, "x-stream-offset", int64(it.from))
+	case it.count > 0: // messages delivered for the first time pay nothing
+		sized = withHeader(sized, "x-delivery-count", int64(it.count))
 	}
 	start := len(e.buf)
 	e.buf = codec.AppendHeader(e.buf, it.channel, sized)
@@ -220,14 +223,14 @@ func (c *conn) writeOut(e *encoder, pooled []byte) bool {
 	return err == nil
 }
 
-// withDeliveryCount adds the header that says how often the message was
-// delivered before. Messages delivered for the first time pay nothing.
-func withDeliveryCount(sized []byte, count uint32) []byte {
+// withHeader sets a header of a message: how often it was delivered before, or
+// where it stands in a stream.
+func withHeader(sized []byte, name string, n int64) []byte {
 	var p codec.Properties
 	if codec.DecodeProperties(sized[8:], &p) != nil {
 		return sized
 	}
 	p.Flags |= codec.FlagHeaders
-	p.Headers = codec.AppendField(native.Without(p.Headers, "x-delivery-count"), "x-delivery-count", int64(count))
+	p.Headers = codec.AppendField(native.Without(p.Headers, name), name, n)
 	return p.Append(append([]byte(nil), sized[:8]...))
 }

@@ -14,7 +14,10 @@ type queueType uint8
 const (
 	typeClassic queueType = 1 << iota
 	typeQuorum
+	typeStream
 )
+
+const typeAny = typeClassic | typeQuorum | typeStream
 
 // The values of x-queue-type.
 const (
@@ -27,11 +30,17 @@ const (
 const deliveryLimitDefault = 20
 
 // String is the name RabbitMQ's error texts use.
-func (t queueType) String() string {
-	if t == typeQuorum {
-		return "rabbit_quorum_queue"
+func (t queueType) String() string { return "rabbit_" + t.short() + "_queue" }
+
+// short is the value of x-queue-type.
+func (t queueType) short() string {
+	switch t {
+	case typeQuorum:
+		return quorum
+	case typeStream:
+		return stream
 	}
-	return "rabbit_classic_queue"
+	return classic
 }
 
 // queueArgument is one x-argument: which types take it, and how it is read (nil:
@@ -70,7 +79,7 @@ var queueArgumentTable = map[string]queueArgument{
 		return oneOf(v, "invalid_dlx_strategy", "at-most-once", "at-least-once")
 	}},
 	"x-max-length":       {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.MaxLength) }},
-	"x-max-length-bytes": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.MaxBytes) }},
+	"x-max-length-bytes": {typeAny, func(s *broker.Settings, v codec.Value) string { return count(v, &s.MaxBytes) }}, // see readStream
 	"x-overflow":         {typeClassic | typeQuorum, overflow},
 	"x-max-priority": {typeClassic, func(s *broker.Settings, v codec.Value) string {
 		n, bad := natural(v)
@@ -94,7 +103,7 @@ var queueArgumentTable = map[string]queueArgument{
 		s.DeliveryLimit = &n // a negative limit is none
 		return bad
 	}},
-	"x-consumer-timeout": {typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.LeaseMillis) }},
+	"x-consumer-timeout": {typeClassic | typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.LeaseMillis) }},
 	"x-delayed-retry-type": {typeQuorum, func(_ *broker.Settings, v codec.Value) string {
 		return oneOf(v, "invalid_delayed_retry_type", "all", "failed", "returned", "disabled")
 	}}, // see ReadQueue
@@ -105,18 +114,58 @@ var queueArgumentTable = map[string]queueArgument{
 	"x-queue-mode":                {typeClassic, accepted},
 	"x-queue-version":             {typeClassic, version},
 	"x-queue-master-locator":      {typeClassic, accepted},
-	"x-queue-leader-locator":      {typeClassic | typeQuorum, accepted},
+	"x-queue-leader-locator":      {typeAny, locator},
 	"x-max-in-memory-length":      {typeQuorum, hint},
 	"x-max-in-memory-bytes":       {typeQuorum, hint},
 	"x-quorum-initial-group-size": {typeQuorum, hint},
 
 	"x-consumer-disconnected-timeout": {typeQuorum, nil},
 	"x-member-placement-tag":          {typeQuorum, nil},
-	// Of streams.
-	"x-max-age":                       {0, nil},
-	"x-stream-max-segment-size-bytes": {0, nil},
-	"x-stream-filter-size-bytes":      {0, nil},
-	"x-initial-cluster-size":          {0, nil},
+	// Of streams. Sizes of segments and filters are RabbitMQ's way of storing.
+	"x-max-age": {typeStream, func(s *broker.Settings, v codec.Value) string {
+		millis, bad := age(v)
+		s.RetainMillis = &millis
+		return bad
+	}},
+	"x-stream-max-segment-size-bytes": {typeStream, hint},
+	"x-stream-filter-size-bytes":      {typeStream, hint},
+	"x-initial-cluster-size":          {typeStream, hintNotZero},
+}
+
+// The sizes of filters that streams take.
+const (
+	filterBytesMin = 16
+	filterBytesMax = 255
+)
+
+// readStream completes the declaration of a stream.
+func readStream(s *broker.Settings, t codec.Table) *Error {
+	yes := true
+	s.Stream = &yes
+	s.RetainBytes, s.MaxBytes = s.MaxBytes, nil
+	if v, ok := t.Lookup("x-stream-max-segment-size-bytes"); ok {
+		if n, _ := v.Int(); n > segmentBytesMax {
+			return refuse("Exceeded max value for x-stream-max-segment-size-bytes")
+		}
+	}
+	if v, ok := t.Lookup("x-stream-filter-size-bytes"); ok {
+		if n, _ := v.Int(); n < filterBytesMin || n > filterBytesMax {
+			return refuse("Invalid value for  x-stream-filter-size-bytes")
+		}
+	}
+	return nil
+}
+
+func hintNotZero(_ *broker.Settings, v codec.Value) string {
+	n, bad := natural(v)
+	if bad == "" && n == 0 {
+		bad = "{value_zero,0}"
+	}
+	return bad
+}
+
+func locator(_ *broker.Settings, v codec.Value) string {
+	return oneOf(v, "invalid_queue_locator_arg", "client-local", "balanced", "random", "least-leaders")
 }
 
 // ownArguments are those RabbitMQ does not have, for queues of any type.
@@ -147,6 +196,9 @@ var ownArguments = map[string]func(s *broker.Settings, v codec.Value) string{
 	"x-retain-ms":    func(s *broker.Settings, v codec.Value) string { return count(v, &s.RetainMillis) },
 	"x-retain-bytes": func(s *broker.Settings, v codec.Value) string { return count(v, &s.RetainBytes) },
 }
+
+// ownOfStreams are those that mean something where nothing is consumed.
+var ownOfStreams = map[string]bool{"x-message-deduplication": true, "x-cache-ttl": true}
 
 // dedupMillisDefault is the window of x-message-deduplication without another.
 const dedupMillisDefault = 10 * 60 * 1000
@@ -182,8 +234,8 @@ func readQueueType(what string, t codec.Table) (queueType, *Error) {
 		return typeClassic, nil
 	case quorum:
 		return typeQuorum, nil
-	case "stream":
-		return 0, notImplemented("queue type 'stream' is not implemented")
+	case stream:
+		return typeStream, nil
 	}
 	return 0, refuse("invalid arg 'x-queue-type' for %s: \"unsupported queue type '%s'\"", what, v.Bytes)
 }
@@ -195,10 +247,12 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 	if e != nil {
 		return e
 	}
-	if kind == typeQuorum {
+	if kind != typeClassic {
 		switch {
 		case serverNamed:
 			return refuse("Cannot declare a server-named queue for type %v", kind)
+		case spec.AutoDelete && kind == typeStream:
+			return refuse("invalid property 'auto-delete' for %s", what)
 		case spec.Exclusive:
 			return refuse("invalid property 'exclusive-owner' for %s", what)
 		case !spec.Durable:
@@ -225,11 +279,16 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 	default:
 		spec.Settings.BackoffMin, spec.Settings.BackoffMax = nil, nil
 	}
-	spec.Class = classic
-	if kind == typeQuorum {
+	spec.Class = kind.short()
+	switch kind {
+	case typeQuorum:
 		limit := int64(deliveryLimitDefault)
-		spec.Class, spec.Defaults = quorum, &broker.Settings{DeliveryLimit: &limit}
+		spec.Defaults = &broker.Settings{DeliveryLimit: &limit}
 		spec.PolicyFirst = true // of overflow; RabbitMQ does so here and not for classic ones
+	case typeStream:
+		if e := readStream(&spec.Settings, t); e != nil {
+			return e
+		}
 	}
 	spec.Arguments = t.Map()
 	spec.Check = checkQueue(kind, t)
@@ -240,6 +299,8 @@ func readQueueArgument(s *broker.Settings, kind queueType, what, name string, v 
 	a, known := queueArgumentTable[name]
 	bad := ""
 	switch own := ownArguments[name]; {
+	case own != nil && kind == typeStream && !ownOfStreams[name]:
+		return refuse("invalid arg '%s' for %s of queue type %v", name, what, kind)
 	case own != nil:
 		bad = own(s, v)
 	case !known:
@@ -271,10 +332,7 @@ func QueueType(arguments map[string]any) string {
 func checkQueue(kind queueType, t codec.Table) func(map[string]any) *broker.Error {
 	return func(existing map[string]any) *broker.Error {
 		current := QueueType(existing)
-		wanted := classic
-		if kind == typeQuorum {
-			wanted = quorum
-		}
+		wanted := kind.short()
 		if current != wanted {
 			return mismatch("x-queue-type", described("longstr", wanted), described("longstr", current))
 		}

@@ -43,6 +43,18 @@ func expiry(v codec.Value) (int64, string) {
 	return n, bad
 }
 
+// age reads a text like 7D, in milliseconds.
+func age(v codec.Value) (int64, string) {
+	if v.Kind != 'S' {
+		return 0, "{unacceptable_type," + v.TypeName() + "}"
+	}
+	millis, ok := maxAge(string(v.Bytes))
+	if !ok {
+		return 0, "invalid_max_age"
+	}
+	return millis, ""
+}
+
 func text(v codec.Value, into **string) string {
 	if v.Kind != 'S' {
 		return "{unacceptable_type," + v.TypeName() + "}"
