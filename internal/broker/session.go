@@ -209,12 +209,9 @@ func (s *Session) queue(name string) (*meta.Queue, *Error) {
 	return q, nil
 }
 
-// Look describes a queue this session may use, without its counts.
+// Look describes a queue this session may read, without its counts.
 func (s *Session) Look(name string) (QueueInfo, *Error) {
-	c := s.engine.control
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	q, err := s.queue(name)
+	q, err := s.readable(name)
 	if err != nil {
 		return QueueInfo{}, err
 	}

@@ -76,7 +76,7 @@ func reach(s *meta.State, x *meta.Exchange, key string, seen map[*meta.Exchange]
 			into[s.Queue(b.Namespace, b.Destination)] = true
 		}
 	}
-	if to := x.AlternateTo(); !matched && to != nil {
+	if to := x.AlternateTo(); !matched && to != nil && x.Name != "" {
 		if alt := s.Exchange(x.Namespace, *to); alt != nil {
 			reach(s, alt, key, seen, into)
 		}

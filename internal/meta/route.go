@@ -28,7 +28,8 @@ func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message) []*Qu
 		r.pending = r.pending[:len(r.pending)-1]
 		before := len(r.queues)
 		reached := r.step(s, x, key, m)
-		if !reached && x.alternate != nil && len(r.queues) == before {
+		// The default exchange has no alternate, whatever policy matches it.
+		if !reached && x.alternate != nil && x.Name != "" && len(r.queues) == before {
 			if alt := s.Exchange(x.Namespace, *x.alternate); alt != nil {
 				r.push(e, alt)
 			}
