@@ -121,16 +121,29 @@ func (c *call) serve() *failure {
 			return badRequest("path segment: " + err.Text)
 		}
 	}
-	for i := range c.routes {
-		rt := &c.routes[i]
-		args, ok := rt.match(parts)
-		if !ok {
-			continue
+	// Clients write api/connections/ for api/connections; the name of the
+	// default exchange is empty, though.
+	if last := len(parts) - 1; parts[last] == "" {
+		if rt := c.find(parts[:last]); rt != nil {
+			return c.serveRoute(rt)
 		}
-		c.args = args
+	}
+	if rt := c.find(parts); rt != nil {
 		return c.serveRoute(rt)
 	}
 	return notFound("not offered here")
+}
+
+// find returns the entry of a path and keeps its arguments, nil for an unknown
+// path.
+func (c *call) find(parts []string) *entry {
+	for i := range c.routes {
+		if args, ok := c.routes[i].match(parts); ok {
+			c.args = args
+			return &c.routes[i]
+		}
+	}
+	return nil
 }
 
 func (c *call) serveRoute(rt *entry) *failure {
