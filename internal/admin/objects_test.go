@@ -33,7 +33,7 @@ func TestQueueArgumentsAreEnforcedOrRefused(t *testing.T) {
 	n := start(t)
 	for _, arguments := range []string{
 		`{"x-max-length":-1}`, `{"x-max-length":"5"}`, `{"x-message-ttl":1.5}`, `{"x-overflow":"drop"}`, `{"x-expires":0}`,
-		`{"x-queue-type":"stream"}`, `{"x-max-age":"1D"}`, `{"x-dead-letter-routing-key":"k"}`, `{"x-delivery-limit":3}`,
+		`{"x-queue-type":"odd"}`, `{"x-max-age":"1D"}`, `{"x-dead-letter-routing-key":"k"}`, `{"x-delivery-limit":3}`,
 		`{"x-max-priority":256}`, `{"x-queue-type":"quorum","x-max-priority":5}`, `{"x-rate-limit":0}`,
 		`{"x-queue-type":"quorum","x-delayed-retry-type":"failed"}`, `{"x-queue-type":"quorum","x-member-placement-tag":"a"}`,
 	} {
@@ -66,7 +66,10 @@ func TestArgumentsAreThoseOfAMQP(t *testing.T) {
 			"/api/queues/%2F/q", `{"arguments":{"x-max-length":-1}}`,
 			"PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}",
 		},
-		{"/api/queues/%2F/q", `{"type":"stream"}`, "NOT_IMPLEMENTED - queue type 'stream' is not implemented"},
+		{
+			"/api/queues/%2F/q", `{"type":"odd"}`,
+			"PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'odd'\"",
+		},
 		{"/api/queues/%2F/q2", `{"arguments":{"x-max-length":6,"x-queue-version":2}}`, "PRECONDITION_FAILED - inequivalent arg " +
 			"'x-max-length' for queue 'q2' in vhost '/': received the value '6' of type 'long' but current is the value '5' of type 'signedint'"},
 		{"/api/exchanges/%2F/e", `{"type":"odd"}`, "PRECONDITION_FAILED - unknown exchange type 'odd'"},
