@@ -15,6 +15,7 @@ import (
 	"weir/internal/clock"
 	"weir/internal/listen"
 	"weir/internal/proto/amqp091"
+	"weir/internal/record"
 	"weir/internal/vfs"
 )
 
@@ -29,7 +30,8 @@ func start(t *testing.T) *node {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	b, err := broker.Open(broker.Options{
-		FS: vfs.NewMem(), Dir: "data", WALFileBytes: 1 << 20, MessageBytesMax: 1 << 20,
+		DeadLetter: map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
+		FS:         vfs.NewMem(), Dir: "data", WALFileBytes: 1 << 20, MessageBytesMax: 1 << 20,
 		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {

@@ -43,6 +43,9 @@ func table() []entry {
 		get("api/vhosts/*/connections", accessUser, (*call).vhostConnections),
 		get("api/vhosts/*/channels", accessUser, (*call).vhostChannels),
 		get("api/aliveness-test/*", accessUser, (*call).aliveness),
+		get("api/weir/queues/*/*/messages", accessUser, (*call).peek),
+		newEntry("api/weir/queues/*/*/rewind", accessUser, verbs{http.MethodPost: (*call).rewind}),
+		stream("api/weir/queues/*/*/redrive", (*call).redrive),
 		stream("api/weir/publish/*/*", (*call).publishStream),
 		stream("api/weir/subscribe/*/*", (*call).subscribeStream),
 	}
