@@ -103,6 +103,7 @@ func (c *call) featureFlags() *failure {
 		{"empty_basic_get_metric", "Count AMQP `basic.get` on empty queues in stats"},
 		{"implicit_default_bindings", "Default bindings are now implicit, instead of being stored in the database"},
 		{"quorum_queue", "Support queues of type `quorum`"},
+		{"stream_queue", "Support queues of type `stream`"},
 	} {
 		flags = append(flags, map[string]any{
 			"name": f[0], "desc": f[1], "state": "enabled", "stability": "required", "provided_by": "rabbit", "doc_url": "",
