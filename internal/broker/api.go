@@ -105,8 +105,11 @@ type ExchangeSpec struct {
 	Internal   bool // no publishes from clients
 	Alternate  *string
 	HashBy     route.HashBy // what a hash exchange looks at
-	Arguments  map[string]any
-	Check      func(existing map[string]any) *Error
+	// Remember is how many of the last messages the exchange keeps, for queues and
+	// exchanges that are bound to it later; 0 is none.
+	Remember  int64
+	Arguments map[string]any
+	Check     func(existing map[string]any) *Error
 }
 
 // ExchangeInfo is an exchange as listed.
@@ -145,6 +148,8 @@ type Outgoing struct {
 	Delay    int64 // ms; 0 none
 	Dedup    record.DedupID
 	Message  route.Message // headers for those exchanges that look; may be nil
+	// Forget keeps the message out of what exchanges remember.
+	Forget bool
 	// ExtraKeys are further routing keys the message is published with.
 	ExtraKeys []string
 	// Native is the message in its dialect, in up to three parts.

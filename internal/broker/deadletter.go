@@ -180,6 +180,11 @@ func (w *deadLetterer) publish(l deadLetter, q *meta.Queue, to string, env *reco
 					queues = append(queues, t)
 				}
 			}
+			for _, t := range w.router.Memories() {
+				if !slices.Contains(queues, t) {
+					queues = append(queues, t)
+				}
+			}
 		}
 	}
 	r := &routed{}

@@ -253,10 +253,7 @@ func (s *Session) DeclareExchange(spec ExchangeSpec) *Error {
 		if !meta.KnownKind(spec.Kind) {
 			return &Error{Code: CodeInvalid, Object: ObjectExchange, Name: spec.Name, Space: s.namespace, Field: "type", Received: spec.Kind, Text: "unknown exchange type"}
 		}
-		results, err := e.control.propose(meta.Command{Op: meta.OpExchangePut, Exchange: &meta.Exchange{
-			Namespace: s.namespace, Name: spec.Name, Kind: spec.Kind, Durable: spec.Durable,
-			AutoDelete: spec.AutoDelete, Internal: spec.Internal, Alternate: spec.Alternate, HashBy: spec.HashBy, Arguments: spec.Arguments,
-		}})
+		results, err := e.control.propose(meta.Command{Op: meta.OpExchangePut, Exchange: s.newExchange(&spec)})
 		if err != nil {
 			return err
 		}
@@ -365,6 +362,9 @@ func (s *Session) binding(b BindingSpec, op meta.Op) *Error {
 		return err
 	}
 	switch r := results[0]; {
+	case r.Outcome == meta.Done && op == meta.OpBind:
+		s.recall(&b)
+		return nil
 	case r.Outcome == meta.Done, r.Outcome == meta.Existed:
 		return nil
 	case r.Outcome == meta.Missing && op == meta.OpUnbind && r.Name == b.Destination:
@@ -423,6 +423,7 @@ func shardConfig(q *meta.Queue) shard.Config {
 	set(&c.RatePerSecond, s.RatePerSecond)
 	set(&c.Retain, s.RetainMillis)
 	set(&c.RetainBytes, s.RetainBytes)
+	set(&c.AcceptMax, s.AcceptMax)
 	set(&c.Stream, s.Stream)
 	if s.DeliveryLimit != nil && *s.DeliveryLimit >= 0 {
 		c.DeliveryLimit = uint32(min(*s.DeliveryLimit, 1<<31))

@@ -58,6 +58,8 @@ type Options struct {
 	// DeadLetter rewrites messages on their way to a dead-letter exchange, by
 	// the dialect of their native bytes.
 	DeadLetter map[record.Dialect]DeadLetterFunc
+	// Published tells what a stored message was published with, by dialect.
+	Published map[record.Dialect]PublishedFunc
 }
 
 // Broker is the waist. See the package comment.
@@ -338,6 +340,11 @@ func (e *engine) reconcile() {
 	for _, space := range state.Namespaces() {
 		for _, q := range state.Namespace(space).Queues {
 			e.logs.queues[q.Log] = q
+		}
+		for _, x := range state.Namespace(space).Exchanges {
+			if x.Memory != nil {
+				e.logs.queues[x.Memory.Log] = x.Memory
+			}
 		}
 	}
 	for _, id := range e.durable {

@@ -39,6 +39,7 @@ type routed struct {
 	exchange string
 	key      string
 	targets  []target
+	memories int // logs among the targets that are no queues
 }
 
 type routeKey struct{ exchange, key string }
@@ -93,7 +94,7 @@ func (p *Publisher) Publish(m *Outgoing) (int, *Error) {
 		p.begin()
 	}
 	p.open.last = p.sequence
-	n := 0
+	n := -r.memories
 	for i := range r.targets {
 		n += len(r.targets[i].logs)
 		p.add(&r.targets[i], m)
@@ -214,8 +215,10 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 	}
 	r := &routed{version: e.version.Load(), exchange: m.Exchange, key: string(m.Key)}
 	queues := p.router.Route(state, x, m.Key, m.Message)
+	memories := p.router.Memories()
 	if len(m.ExtraKeys) > 0 {
 		all := slices.Clone(queues)
+		memories = slices.Clone(memories)
 		for _, key := range m.ExtraKeys {
 			for _, q := range p.router.Route(state, x, []byte(key), m.Message) {
 				if !slices.Contains(all, q) {
@@ -227,6 +230,12 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 	}
 	for _, q := range queues {
 		r.add(e.hosts[q.Shard], q.Log)
+	}
+	if !m.Forget {
+		for _, q := range memories {
+			r.add(e.hosts[q.Shard], q.Log)
+		}
+		r.memories = len(memories)
 	}
 	return r, len(m.ExtraKeys) == 0 && state.RoutesByKey(x), nil
 }

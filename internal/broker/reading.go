@@ -138,13 +138,18 @@ func (s *Session) Read(queue string, from Position, n int) ([]Delivery, record.O
 	if err != nil {
 		return nil, 0, err
 	}
+	return s.read(q, at, n)
+}
+
+// read is Read of a queue that the session may read.
+func (s *Session) read(q *meta.Queue, at record.Offset, n int) ([]Delivery, record.Offset, *Error) {
 	var view shard.View
 	found := false
 	if err := s.call(q, func(m *shard.Machine) { view, found = m.Look(q.Log, at, n) }); err != nil {
 		return nil, 0, err
 	}
 	if !found {
-		return nil, 0, notFound(ObjectQueue, s.namespace, queue)
+		return nil, 0, notFound(ObjectQueue, s.namespace, q.Name)
 	}
 	var got []Delivery
 	next := max(at, view.First)

@@ -48,7 +48,7 @@ func (t *Transaction) Publish(m *Outgoing) (int, *Error) {
 	if err != nil {
 		return 0, err
 	}
-	n := 0
+	n := -r.memories
 	for i := range r.targets {
 		to := &r.targets[i]
 		n += len(to.logs)

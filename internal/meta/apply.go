@@ -75,6 +75,7 @@ func (s *State) deleteNamespace(name string) Result {
 	}
 	for _, e := range n.Exchanges {
 		s.removeBindings(e, &r.Effects)
+		r.Effects.forget(e)
 		s.giveBack(e.target)
 		s.mark("e", name, e.Name)
 	}
@@ -183,9 +184,16 @@ func (s *State) putExchange(e *Exchange) Result {
 	if have := n.Exchanges[e.Name]; have != nil {
 		return Result{Outcome: Existed, Exchange: have}
 	}
+	r := Result{Exchange: e}
+	if e.Memory != nil {
+		e.Memory.Log = s.nextLog
+		s.nextLog++
+		s.mark("c", "", "")
+		r.Effects.Opened = []*Queue{e.Memory}
+	}
 	s.addExchange(e)
 	s.mark("e", e.Namespace, e.Name)
-	return Result{Exchange: e}
+	return r
 }
 
 // Predeclared says whether the exchange stands in every namespace.
@@ -217,7 +225,15 @@ func (s *State) removeExchange(e *Exchange, effects *Effects) {
 	delete(s.namespaces[e.Namespace].Exchanges, e.Name)
 	s.mark("e", e.Namespace, e.Name)
 	s.removeBindings(e, effects)
+	effects.forget(e)
 	s.giveBack(e.target)
+}
+
+// forget drops what an exchange that is gone remembered.
+func (f *Effects) forget(e *Exchange) {
+	if e.Memory != nil {
+		f.Closed = append(f.Closed, e.Memory)
+	}
 }
 
 // removeBindings deletes all bindings from and to e.

@@ -65,6 +65,9 @@ type Exchange struct {
 	Alternate  *string      `json:"alternate,omitempty"` // as declared
 	HashBy     route.HashBy `json:"hash_by,omitzero"`
 	Arguments  Arguments    `json:"arguments,omitempty"`
+	// Memory keeps what was published last, for queues that are bound later. It is
+	// no destination: nobody can name it.
+	Memory *Queue `json:"memory,omitempty"`
 
 	table    *route.Table
 	bindings map[string]*Binding

@@ -5,16 +5,17 @@ import "weir/internal/route"
 // Router resolves publishes to queues. It holds scratch memory and belongs to
 // one goroutine; the caller guards the State while it runs.
 type Router struct {
-	targets []route.Target
-	queues  []*Queue
-	pending []*Exchange
-	visited map[*Exchange]bool
+	targets  []route.Target
+	queues   []*Queue
+	pending  []*Exchange
+	memories []*Queue
+	visited  map[*Exchange]bool
 }
 
 // Route appends to the router's own list the queues that a message published to
 // e with key reaches, each once. The list is valid until the next call.
 func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message) []*Queue {
-	r.queues = r.queues[:0]
+	r.queues, r.memories = r.queues[:0], r.memories[:0]
 	if e.Name == "" {
 		if q := s.namespaces[e.Namespace].Queues[string(key)]; q != nil {
 			r.queues = append(r.queues, q)
@@ -38,6 +39,10 @@ func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message) []*Qu
 	return r.queues
 }
 
+// Memories are those of the exchanges that the last Route went through. The list
+// is valid until the next call.
+func (r *Router) Memories() []*Queue { return r.memories }
+
 // step follows the bindings of one exchange; it says whether any matched.
 func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
 	if x.Name == "" {
@@ -48,6 +53,9 @@ func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
 		return false
 	}
 	r.targets = x.table.Match(key, m, r.targets[:0])
+	if x.Memory != nil {
+		r.memories = append(r.memories, x.Memory)
+	}
 	for _, t := range r.targets {
 		p := s.endpoints[t]
 		switch {

@@ -31,6 +31,7 @@ type Settings struct {
 	RatePerSecond *float64  `json:"rate,omitempty"`  // delivery-rate limit
 	RetainMillis  *int64    `json:"retain,omitempty"`
 	RetainBytes   *int64    `json:"retain_size,omitempty"`
+	AcceptMax     *int64    `json:"accept,omitempty"` // messages the queue takes in all its life
 	Stream        *bool     `json:"stream,omitempty"` // nobody settles its messages; they are read by offset
 }
 
@@ -112,6 +113,7 @@ func (s *Settings) fill(other *Settings) {
 	unset(&s.RatePerSecond, other.RatePerSecond)
 	unset(&s.RetainMillis, other.RetainMillis)
 	unset(&s.RetainBytes, other.RetainBytes)
+	unset(&s.AcceptMax, other.AcceptMax)
 }
 
 func unset[T any](to **T, from *T) {

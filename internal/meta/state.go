@@ -120,6 +120,9 @@ func (s *State) addExchange(e *Exchange) {
 	e.table = route.New(kinds[e.Kind])
 	e.table.SetHashBy(e.HashBy)
 	e.bindings = map[string]*Binding{}
+	if e.Memory != nil {
+		e.Memory.effective.Store(s.effective(e.Memory, nil, nil))
+	}
 	e.target = s.allot(endpoint{exchange: e})
 	n := s.namespaces[e.Namespace]
 	n.Exchanges[e.Name] = e
@@ -138,6 +141,8 @@ func (s *State) addQueue(q *Queue) {
 var kinds = map[string]route.Kind{
 	"direct": route.Direct, "fanout": route.Fanout, "topic": route.Topic, "headers": route.Headers,
 	"x-consistent-hash": route.ConsistentHash, "x-modulus-hash": route.ModulusHash, "x-random": route.Random,
+	"x-local-random":   route.Random, // every queue is local
+	"x-recent-history": route.Fanout,
 }
 
 // KnownKind says whether exchanges of this kind can be declared.

@@ -16,6 +16,7 @@ import (
 	"weir/internal/clock"
 	"weir/internal/listen"
 	"weir/internal/proto/amqp091"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
 	"weir/internal/vfs"
 	"weir/internal/wal"
@@ -80,6 +81,7 @@ func Start(c Config) (*Server, error) {
 		SyncMode: syncMode(c.Storage.Sync), SyncInterval: c.Storage.SyncInterval,
 		MessageBytesMax: c.Limits.MessageBytes,
 		DeadLetter:      map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
+		Published:       map[record.Dialect]broker.PublishedFunc{record.DialectAMQP091: native.Published},
 	})
 	if err != nil {
 		return nil, err

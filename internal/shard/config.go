@@ -26,6 +26,9 @@ type Config struct {
 	Retain        int64           `json:"retain,omitempty"`      // ms settled messages are kept; 0 not at all
 	RetainBytes   int64           `json:"retain_size,omitempty"` // at most, with Retain
 
+	// AcceptMax is how many messages the log takes in all its life; 0 is no bound.
+	// What comes after them is refused, whatever Overflow says.
+	AcceptMax int64 `json:"accept,omitempty"`
 	// Stream logs keep every message, settled by nobody, until Retain and
 	// RetainBytes (0: no bound) let it go; followers read them.
 	Stream bool `json:"stream,omitempty"`

@@ -295,10 +295,15 @@ func (m *Machine) configOf(b []byte) (*Config, error) {
 const configsMax = 1024
 
 func (l *Log) limits() int {
-	if l.config.Overflow != cursor.OverflowDropHead && (l.config.MaxLength >= 0 || l.config.MaxBytes >= 0) {
+	if l.config.AcceptMax > 0 || l.bounded() {
 		return 1
 	}
 	return 0
+}
+
+// bounded says whether messages beyond a length or size are not taken.
+func (l *Log) bounded() bool {
+	return l.config.Overflow != cursor.OverflowDropHead && (l.config.MaxLength >= 0 || l.config.MaxBytes >= 0)
 }
 
 func (m *Machine) applyAppend(c *command, data []byte, slab uint32, now int64) {

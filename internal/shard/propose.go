@@ -117,8 +117,19 @@ func (m *Machine) refuse(l *Log, rec []byte) {
 	}
 }
 
+// room says whether the log takes the message.
 func (l *Log) room(e *record.Envelope) bool {
+	return !l.sold() && (!l.bounded() || l.fits(e))
+}
+
+// fits says whether the message is within the limits of length and size.
+func (l *Log) fits(e *record.Envelope) bool {
 	return l.cursor.Room(l.inflight+1, l.inflightB+int64(e.Body))
+}
+
+// sold says that the log has taken all it will ever take.
+func (l *Log) sold() bool {
+	return l.config.AcceptMax > 0 && int64(l.next)+l.inflight >= l.config.AcceptMax
 }
 
 func (m *Machine) blocked(c *command, e *record.Envelope) bool {
@@ -128,7 +139,7 @@ func (m *Machine) blocked(c *command, e *record.Envelope) bool {
 		if l == nil && m.opening[id] {
 			return true // its limits are not known yet
 		}
-		if l != nil && l.config.Overflow == cursor.OverflowBlock && l.limits() != 0 && !l.room(e) {
+		if l != nil && l.config.Overflow == cursor.OverflowBlock && l.bounded() && !l.sold() && !l.fits(e) {
 			return true
 		}
 	}

@@ -46,12 +46,7 @@ func DeadLetter(stored []byte, d broker.DeadLetterContext) (broker.DeadLettered,
 	if err := m.Properties(&p); err != nil {
 		return out, err
 	}
-	keys := []string{string(m.Key)}
-	if v, ok := p.Headers.Lookup("CC"); ok && m.Marks&native.MarkKeys == 0 {
-		if array, ok := v.Array(); ok {
-			keys = native.AppendTexts(keys, array)
-		}
-	}
+	keys := m.Keys(&p)
 	p.Headers = recordDeath(&m, &p, keys, &d)
 	p.Flags = p.Flags&^codec.FlagExpiration | codec.FlagHeaders
 	marks := m.Marks | native.MarkDeath

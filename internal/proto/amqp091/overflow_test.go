@@ -30,3 +30,31 @@ func TestRejectPublishDeadLetters(t *testing.T) {
 	}
 	wantReady(t, ch, "q", 1)
 }
+
+func TestAcceptLimitCountsAllMessagesEver(t *testing.T) {
+	for _, overflow := range []string{"drop-head", "reject-publish", "block"} {
+		t.Run(overflow, func(t *testing.T) {
+			s := start(t)
+			ch := s.channel()
+			q := must(ch.QueueDeclare("sale", true, false, false, false, amqp.Table{"x-accept-limit": 3, "x-max-length": 2, "x-overflow": overflow}))(t).Name
+			check(t, ch.Confirm(false))
+			publish := func(want bool) {
+				t.Helper()
+				c := must(ch.PublishWithDeferredConfirm("", q, false, false, amqp.Publishing{Body: []byte("x"), DeliveryMode: 2}))(t)
+				if c.Wait() != want {
+					t.Fatalf("ack is not %v", want)
+				}
+			}
+			publish(true)
+			publish(true)
+			must(ch.QueuePurge(q, false))(t)
+			publish(true)
+			publish(false)
+			s.restart()
+			ch = s.channel()
+			check(t, ch.Confirm(false))
+			publish(false)
+			wantReady(t, ch, q, 1)
+		})
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091"
 	"weir/internal/proto/amqp091/codec"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
 	"weir/internal/vfs"
 )
@@ -50,6 +51,7 @@ func (s *server) run() {
 		FS: s.disk, Dir: "data", WALFileBytes: 4 << 20,
 		Fatal:      func(err error) { t.Errorf("fatal: %v", err) },
 		DeadLetter: map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
+		Published:  map[record.Dialect]broker.PublishedFunc{record.DialectAMQP091: native.Published},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // ExchangeTypes are the exchange types on offer.
 var ExchangeTypes = []string{
 	"direct", "fanout", "headers", "topic", "x-consistent-hash", "x-delayed-message",
-	"x-modulus-hash", "x-random",
+	"x-local-random", "x-modulus-hash", "x-random", recentHistory,
 }
 
 // CheckExchangeType refuses types nobody routes by.
@@ -48,15 +48,43 @@ func ReadExchange(spec *broker.ExchangeSpec, space string, t codec.Table) *Error
 			return e
 		}
 	}
+	if spec.Kind == recentHistory {
+		if e := readHistory(spec, t); e != nil {
+			return e
+		}
+	}
 	spec.Arguments = t.Map()
 	spec.Check = func(existing map[string]any) *broker.Error {
-		for _, name := range []string{"alternate-exchange", "x-delayed-type", hashHeader, hashProperty} {
+		for _, name := range []string{"alternate-exchange", "x-delayed-type", hashHeader, hashProperty, historyLength} {
 			if err := compare(name, t, existing); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
+	return nil
+}
+
+// The exchange type that gives its last messages to queues bound later.
+const (
+	recentHistory        = "x-recent-history"
+	historyLength        = "x-recent-history-length"
+	historyLengthDefault = 20
+	// noStore is the header of messages that are not remembered.
+	noStore = "x-recent-history-no-store"
+)
+
+func readHistory(spec *broker.ExchangeSpec, t codec.Table) *Error {
+	spec.Remember = historyLengthDefault
+	v, ok := t.Lookup(historyLength)
+	if !ok {
+		return nil
+	}
+	n, ok := v.Int()
+	if !ok || n <= 0 {
+		return refuse("Invalid argument %s, 'x-recent-history-length' must be a positive integer", quoted(v))
+	}
+	spec.Remember = n
 	return nil
 }
 

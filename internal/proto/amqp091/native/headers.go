@@ -39,6 +39,19 @@ func (h *Headers) Property(which route.Property) (route.Value, bool) {
 // Random implements route.Message.
 func (h *Headers) Random() uint64 { return rand.Uint64() }
 
+// Published is a broker.PublishedFunc.
+func Published(stored []byte) ([]string, route.Message, error) {
+	m, err := Open(stored)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := &Headers{}
+	if err := m.Properties(&h.Properties); err != nil {
+		return nil, nil, err
+	}
+	return m.Keys(&h.Properties), h, nil
+}
+
 func routeValue(v codec.Value) route.Value {
 	if n, ok := v.Int(); ok {
 		return route.Int(n)

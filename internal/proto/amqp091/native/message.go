@@ -92,6 +92,18 @@ func (m *Message) Properties(p *codec.Properties) error {
 	return codec.DecodeProperties(m.Sized[8:], p)
 }
 
+// Keys returns the routing keys of a message with properties p: its own and those
+// of the CC header.
+func (m *Message) Keys(p *codec.Properties) []string {
+	keys := []string{string(m.Key)}
+	if v, ok := p.Headers.Lookup("CC"); ok && m.Marks&MarkKeys == 0 {
+		if array, ok := v.Array(); ok {
+			keys = AppendTexts(keys, array)
+		}
+	}
+	return keys
+}
+
 // Parts encodes a message, ready for broker.Outgoing. The exchange and key are of
 // at most 255 bytes; body is not copied.
 func Parts(exchange, key string, marks byte, p *codec.Properties, body []byte) [3][]byte {

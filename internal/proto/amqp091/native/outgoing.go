@@ -63,6 +63,8 @@ func routingHeaders(o *broker.Outgoing, p *codec.Properties) (stripped bool, e *
 			if n, ok := v.Int(); ok && n > 0 {
 				o.Delay = min(n, expiryMillisMax)
 			}
+		case noStore:
+			o.Forget, _ = v.Bool()
 		case "x-deduplication-header":
 			if id, ok := v.Text(); ok {
 				o.Dedup = dedupID(id)

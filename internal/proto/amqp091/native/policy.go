@@ -111,6 +111,7 @@ var policyKeys = map[string]policyKey{
 	"delayed-retry-max": {false, onlyQuorum, "delayed retry maximum", func(m *policyMeaning, v any) bool { return whole(v, 0, &m.BackoffMax) }},
 
 	// Those RabbitMQ does not have; see ownArguments.
+	"accept-limit": {false, noStream, "number of messages to accept", func(m *policyMeaning, v any) bool { return whole(v, 1, &m.AcceptMax) }},
 	"message-deduplication": {false, fitsAnything, "switch of de-duplication", func(m *policyMeaning, v any) bool {
 		on, ok := v.(bool)
 		if window := int64(dedupMillisDefault); on && m.DedupMillis == nil {
@@ -121,7 +122,7 @@ var policyKeys = map[string]policyKey{
 	"cache-ttl":    {false, fitsAnything, "de-duplication window", func(m *policyMeaning, v any) bool { return whole(v, 0, &m.DedupMillis) }},
 	"retain-ms":    {false, noStream, "retention time", func(m *policyMeaning, v any) bool { return whole(v, 0, &m.RetainMillis) }},
 	"retain-bytes": {false, noStream, "retention size", func(m *policyMeaning, v any) bool { return whole(v, 0, &m.RetainBytes) }},
-	"rate-limit": {false, fitsAnything, "rate limit", func(m *policyMeaning, v any) bool {
+	"rate-limit": {false, noStream, "rate limit", func(m *policyMeaning, v any) bool {
 		rate, ok := v.(float64)
 		if n, integer := v.(int64); integer {
 			rate, ok = float64(n), true

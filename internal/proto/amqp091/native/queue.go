@@ -193,6 +193,16 @@ var ownArguments = map[string]func(s *broker.Settings, v codec.Value) string{
 		s.RatePerSecond = &rate
 		return ""
 	},
+	// How many messages the queue takes in all its life: those after them are
+	// refused.
+	"x-accept-limit": func(s *broker.Settings, v codec.Value) string {
+		n, bad := natural(v)
+		if bad == "" && n == 0 {
+			bad = "{value_zero,0}"
+		}
+		s.AcceptMax = &n
+		return bad
+	},
 	"x-retain-ms":    func(s *broker.Settings, v codec.Value) string { return count(v, &s.RetainMillis) },
 	"x-retain-bytes": func(s *broker.Settings, v codec.Value) string { return count(v, &s.RetainBytes) },
 }
