@@ -302,7 +302,7 @@ func TestSubInterrupted(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "one\n" {
 		t.Fatalf("%q %v", line, err)
 	}
-	b.script("connection ls\n> ^127.0.0.1:.* guest +/ +HTTP")
+	b.script("connection ls\n> ^127.0.0.1:.* guest +/ +running +0 +HTTP")
 	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -447,4 +447,109 @@ func TestOperationsPageIsComplete(t *testing.T) {
 			t.Errorf("no command %s", name)
 		}
 	}
+}
+
+func TestQueueDeclarationsHaveFlagsForArguments(t *testing.T) {
+	serve(t).script(`
+		queue add a --ttl 90s --max-length 10 --overflow reject-publish --dead-letter-exchange dlx --dead-letter-key k --rate 2.5 --dedup 1m --retain 1h
+		queue show a
+		> "x-cache-ttl":60000,.*"x-dead-letter-exchange":"dlx","x-dead-letter-routing-key":"k".*"x-max-length":10,"x-message-deduplication":true,"x-message-ttl":90000,"x-overflow":"reject-publish".*"x-rate-limit":2.5,"x-retain-ms":3600000
+		queue add b --type quorum --delivery-limit 5 --single-active-consumer
+		queue show b
+		> "x-delivery-limit":5.*"x-single-active-consumer":true
+		queue add c --argument x-max-priority=5 --expires 1h
+		queue ls --columns name,limit=arguments.x-max-priority
+		> ^NAME +LIMIT
+		> ^c +5
+		queue ls --name b --json
+		> "name": "b"
+		!2 queue add d --max-length many
+		!2 queue add d --ttl soon
+		!2 queue add d --ttl 5s --arg x-message-ttl=7
+		!1 queue add d --overflow whatever
+		!1 queue add d --max-age 1D
+		exchange add x --type topic --alternate rest
+		exchange show x
+		> alternate-exchange":"rest
+		!3 exchange show none
+		binding add x a --key k.*
+		binding show x a
+		> ^x +a +queue +k
+	`)
+}
+
+func TestPeekRewindRedrive(t *testing.T) {
+	b := serve(t)
+	b.script(`
+		queue add work --dead-letter-exchange= --dead-letter-key dead --max-length 1
+		queue add dead
+		queue add kept --retain 1h
+		pub work m0 m1 m2 --message-id i --header odd=1
+	`)
+	deadline := time.Now().Add(10 * time.Second)
+	for !strings.Contains(run(t, []string{"WEIR_URL=" + b.url}, "", "queue", "show", "dead").out, "ready            2") {
+		if time.Now().After(deadline) {
+			t.Fatal("no dead letters")
+		}
+	}
+	b.script(`
+		queue peek dead
+		> ^offset 0  ready  stored 20.*exchange ""  key dead
+		> ^  message_id "i"
+		> ^  body \(2 bytes\) m0
+		queue peek dead --from last -n 1 --json
+		> "payload": "m1"
+		queue peek dead --from 1 --body 1
+		> body \(2 bytes\) m …
+		queue peek dead --from 5m -n 1
+		> ^offset 0
+		!1 queue peek dead --from nowhere
+		!1 queue peek dead -n 0
+		!3 queue peek none
+		queue redrive dead --dry-run
+		> ^moved +offset 0  to exchange ""  key work  reason maxlen  id i
+		> would move 2;
+		queue redrive dead --filter header.odd=1 --filter reason=maxlen --filter queue=work --filter key=work --filter younger=1h --limit 1 --to-queue kept --rate 1000
+		> moved 1;
+		queue redrive dead --filter older=1h
+		> moved 0;
+		queue redrive dead --to-queue none --json
+		> "unroutable":1
+		!2 queue redrive dead --filter odd
+		!2 queue redrive dead --filter shade=blue
+		!2 queue redrive dead --filter older=yesterday
+		!1 queue redrive dead --to-queue a --to-exchange b
+		!3 queue redrive none
+		sub kept -n 1 --ack
+		> ^m0
+		queue rewind kept --to first
+		sub kept -n 1 --ack
+		> ^m0
+		queue rewind kept --to 10m
+		!4 queue rewind dead --to first
+		> retains nothing
+		!2 queue rewind kept
+		!3 queue rewind none --to first
+	`)
+}
+
+func TestConnectionsChannelsConsumers(t *testing.T) {
+	b := serve(t)
+	b.script(`
+		queue add q
+		connection ls
+		> ^NAME +USER +VHOST +STATE +CHANNELS
+		!3 connection show nobody
+		!3 connection rm nobody --reason maintenance
+		connection rm --user nobody
+		!2 connection rm
+		!2 connection rm a --user b
+		channel ls
+		> ^NAME +USER +VHOST +STATE +UNACKED
+		!3 channel show nobody
+		!3 channel ls --connection nobody
+		consumer ls
+		> ^QUEUE +TAG +CHANNEL
+		!3 consumer show nobody
+	`)
 }

@@ -28,10 +28,15 @@ const (
 
 // remote is a broker's HTTP door and how to show its answers.
 type remote struct {
-	url    string
-	vhost  string
-	output string
+	url     string
+	vhost   string
+	output  string
+	json    bool
+	columns string
 }
+
+// asJSON says whether answers are shown as they are.
+func (r *remote) asJSON() bool { return r.json || r.output == "json" }
 
 // flags adds those every command that calls a broker has.
 func (r *remote) flags(c *cobra.Command, hasVhost bool) {
@@ -43,10 +48,16 @@ func (r *remote) flags(c *cobra.Command, hasVhost bool) {
 	f.StringVar(&r.url, "url", def, "HTTP door of the broker (environment WEIR_URL)")
 	c.PersistentFlags().Lookup("url").DefValue = urlDefault // a password from the environment is not for the help
 	f.StringVarP(&r.output, "output", "o", "table", "table or json")
+	f.BoolVar(&r.json, "json", false, "the same as -o json")
 	if hasVhost {
 		f.StringVarP(&r.vhost, "vhost", "V", "/", "virtual host")
 	}
 	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// columnsFlag lets a listing show other columns.
+func (r *remote) columnsFlag(c *cobra.Command) {
+	c.Flags().StringVar(&r.columns, "columns", "", "NAME or HEADING=PATH, with commas between: name,rate=message_stats.publish_details.rate")
 }
 
 // must is for mistakes in the definition of the commands themselves.

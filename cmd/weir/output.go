@@ -34,16 +34,33 @@ func columns(specs ...string) []column {
 
 // list fetches a listing and prints it.
 func (r *remote) list(c *cobra.Command, cs []column, segments ...string) error {
+	return r.listWhere(c, cs, nil, segments...)
+}
+
+// showOne fetches one object and prints it.
+func (r *remote) showOne(c *cobra.Command, cs []column, segments ...string) error {
 	var raw json.RawMessage
 	if _, err := r.call(http.MethodGet, nil, &raw, nil, segments...); err != nil {
 		return err
+	}
+	return r.printOne(c.OutOrStdout(), raw, cs)
+}
+
+// listWhere is list with a query.
+func (r *remote) listWhere(c *cobra.Command, cs []column, query url.Values, segments ...string) error {
+	var raw json.RawMessage
+	if _, err := r.call(http.MethodGet, nil, &raw, query, segments...); err != nil {
+		return err
+	}
+	if r.columns != "" {
+		cs = columns(strings.Split(r.columns, ",")...)
 	}
 	return r.print(c.OutOrStdout(), raw, cs)
 }
 
 // print prints an array of items, or one item, as a table or as the JSON it is.
 func (r *remote) print(w io.Writer, raw json.RawMessage, cs []column) error {
-	if r.output == "json" {
+	if r.asJSON() {
 		var b bytes.Buffer
 		if err := json.Indent(&b, raw, "", "  "); err != nil {
 			return fmt.Errorf("answer: %w", err)
@@ -70,7 +87,7 @@ func (r *remote) print(w io.Writer, raw json.RawMessage, cs []column) error {
 
 // printOne prints the fields of one item, one per line.
 func (r *remote) printOne(w io.Writer, raw json.RawMessage, cs []column) error {
-	if r.output == "json" {
+	if r.asJSON() {
 		return r.print(w, raw, cs)
 	}
 	var item map[string]any

@@ -76,7 +76,7 @@ func subscribe(c *cobra.Command, r *remote, o *subFlags, queue string) error {
 	if err != nil {
 		return err
 	}
-	s := &subscription{subFlags: o, json: r.output == "json", commands: out, out: bufio.NewWriter(c.OutOrStdout())}
+	s := &subscription{subFlags: o, json: r.asJSON(), commands: out, out: bufio.NewWriter(c.OutOrStdout())}
 	first := subWindow
 	if o.count > 0 {
 		first = min(first, o.count)
