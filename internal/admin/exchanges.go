@@ -15,10 +15,15 @@ type exchangeItem struct {
 	AutoDelete bool           `json:"auto_delete"`
 	Internal   bool           `json:"internal"`
 	Arguments  map[string]any `json:"arguments"`
+	Policy     string         `json:"policy,omitempty"`
+	Operator   string         `json:"operator_policy,omitempty"`
 }
 
 func showExchange(x *broker.ExchangeInfo) any {
-	return &exchangeItem{x.Name, x.Namespace, x.Kind, x.Durable, x.AutoDelete, x.Internal, object(x.Arguments)}
+	return &exchangeItem{
+		x.Name, x.Namespace, native.ExchangeType(x.Kind, x.Arguments), x.Durable, x.AutoDelete, x.Internal, object(x.Arguments),
+		x.Policy, x.OperatorPolicy,
+	}
 }
 
 func (c *call) exchanges() *failure {

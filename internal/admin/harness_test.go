@@ -81,10 +81,16 @@ type reply struct {
 // or empty for none.
 func (n *node) as(login, method, path, body string) reply {
 	n.t.Helper()
+	return n.send(login, method, path, "application/json", body)
+}
+
+func (n *node) send(login, method, path, kind, body string) reply {
+	n.t.Helper()
 	r, err := http.NewRequest(method, "http://"+n.http.Addr().String()+path, strings.NewReader(body))
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	r.Header.Set("Content-Type", kind)
 	if user, password, ok := strings.Cut(login, ":"); ok {
 		r.SetBasicAuth(user, password)
 	}
@@ -100,6 +106,12 @@ func (n *node) as(login, method, path, body string) reply {
 		n.t.Fatal(err)
 	}
 	return reply{answer.StatusCode, answer.Header, string(b)}
+}
+
+// post calls as guest with a body of this type.
+func (n *node) post(path, kind, body string) reply {
+	n.t.Helper()
+	return n.send("guest:guest", "POST", path, kind, body)
 }
 
 // call calls as guest and wants this status.

@@ -23,7 +23,7 @@ type vhostItem struct {
 }
 
 func (c *call) showVhost(n *broker.NamespaceInfo) any {
-	v := &vhostItem{Name: n.Name, Description: n.Description, Tags: []string{}, ClusterState: map[string]string{c.node: "running"}}
+	v := &vhostItem{Name: n.Name, Description: n.Description, Tags: append([]string{}, n.Tags...), ClusterState: map[string]string{c.node: "running"}}
 	for _, q := range c.options.Broker.Queues(n.Name) {
 		v.Messages += q.Total
 		v.Ready += q.Ready
@@ -64,10 +64,10 @@ func (c *call) putVhost() *failure {
 	if f := echoed(body.Name, c.args[0]); f != nil {
 		return f
 	}
-	if len(body.Tags) > 0 || bool(body.Tracing) {
-		return badRequest("tags and tracing are not offered")
+	if body.Tracing {
+		return badRequest("tracing is not offered")
 	}
-	created, err := c.options.Broker.PutNamespace(c.principal, c.args[0], body.Description)
+	created, err := c.options.Broker.PutNamespace(c.principal, c.args[0], body.Description, body.Tags...)
 	if err != nil {
 		return failed(err)
 	}
@@ -86,10 +86,12 @@ type userItem struct {
 	Name     string   `json:"name"`
 	Tags     []string `json:"tags"`
 	Password bool     `json:"password"`
+
+	Limits map[string]int64 `json:"limits"`
 }
 
 func showUser(u *broker.UserInfo) any {
-	return &userItem{u.Name, append([]string{}, u.Tags...), u.Password}
+	return &userItem{u.Name, append([]string{}, u.Tags...), u.Password, userLimits.show(u.Limits)}
 }
 
 func (c *call) users() *failure {
@@ -101,16 +103,59 @@ func (c *call) users() *failure {
 }
 
 func (c *call) user() *failure {
+	u, f := c.findUser(c.args[0])
+	if f != nil {
+		return f
+	}
+	return c.ok(showUser(&u))
+}
+
+func (c *call) findUser(name string) (broker.UserInfo, *failure) {
+	all, err := c.options.Broker.Users(c.principal)
+	if err != nil {
+		return broker.UserInfo{}, failed(err)
+	}
+	for i := range all {
+		if all[i].Name == name {
+			return all[i], nil
+		}
+	}
+	return broker.UserInfo{}, notFound("user '" + name + "' not found")
+}
+
+// usersWithoutPermissions may log in and do nothing.
+func (c *call) usersWithoutPermissions() *failure {
 	all, err := c.options.Broker.Users(c.principal)
 	if err != nil {
 		return failed(err)
 	}
-	for i := range all {
-		if all[i].Name == c.args[0] {
-			return c.ok(showUser(&all[i]))
+	permissions, err := c.options.Broker.Permissions(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	all = slices.DeleteFunc(all, func(u broker.UserInfo) bool {
+		return slices.ContainsFunc(permissions, func(p broker.PermissionInfo) bool { return p.User == u.Name })
+	})
+	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return showUser(&all[i]) })
+}
+
+// deleteUsers deletes those that are there.
+func (c *call) deleteUsers() *failure {
+	var body struct {
+		Users []string `json:"users"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if body.Users == nil {
+		return badRequest("users: missing")
+	}
+	for _, name := range body.Users {
+		if err := c.options.Broker.DeleteUser(c.principal, name); err != nil && err.Code != broker.CodeNotFound {
+			return failed(err)
 		}
 	}
-	return notFound("user '" + c.args[0] + "' not found")
+	return c.done(false)
 }
 
 // tags are words in a list or in a text with commas.

@@ -19,6 +19,9 @@ type queueItem struct {
 	AutoDelete bool           `json:"auto_delete"`
 	Exclusive  bool           `json:"exclusive"`
 	Arguments  map[string]any `json:"arguments"`
+	Policy     *string        `json:"policy"`
+	Operator   *string        `json:"operator_policy"`
+	Effective  map[string]any `json:"effective_policy_definition"`
 	Node       string         `json:"node"`
 	State      string         `json:"state"`
 
@@ -48,7 +51,8 @@ func (c *call) showQueue(q *broker.QueueInfo) *queueItem {
 	depth := c.rates.of(depthKey(q.Log), c.options.Clock.Millis(), []float64{float64(q.Total), float64(q.Ready), float64(q.Unsettled)})
 	return &queueItem{
 		Name: q.Name, Vhost: q.Namespace, Type: native.QueueType(q.Arguments), Durable: q.Durable, AutoDelete: q.AutoDelete,
-		Exclusive: q.Exclusive, Arguments: object(q.Arguments), Node: c.node, State: "running",
+		Exclusive: q.Exclusive, Arguments: object(q.Arguments),
+		Policy: given(q.Policy), Operator: given(q.OperatorPolicy), Effective: object(q.Definition), Node: c.node, State: "running",
 		Messages: q.Total, Ready: q.Ready, Unacknowledged: q.Unsettled, Bytes: q.Bytes, BytesReady: q.ReadyBytes,
 		BytesUnacknowledged: max(q.Bytes-q.ReadyBytes, 0),
 		Consumers:           q.Consumers, ActiveConsumer: q.ActiveConsumer,
@@ -56,6 +60,14 @@ func (c *call) showQueue(q *broker.QueueInfo) *queueItem {
 		Stats: c.rated(queueKey(q.Log), counter{"publish", q.Published}, counter{"deliver_get", q.Delivered},
 			counter{"ack", q.Acked}, counter{"redeliver", q.Redelivered}),
 	}
+}
+
+// given is null in JSON for a name that is not there.
+func given(name string) *string {
+	if name == "" {
+		return nil
+	}
+	return &name
 }
 
 // object is a map that is never null in JSON.

@@ -18,6 +18,10 @@ const (
 	requestTime = time.Minute
 	// bodyBytesMax bounds a request's body, but not that of a stream.
 	bodyBytesMax = 1 << 20
+	// Definitions may be as large as RabbitMQ lets them be by default, and take as
+	// long as it takes to store what they say.
+	definitionsBytesMax = 20_000_000
+	definitionsTime     = 10 * time.Minute
 	// any1 is a segment of a pattern that matches any one segment.
 	any1 = "*"
 	// propertiesSegment is where a binding's properties_key stands.
@@ -41,6 +45,7 @@ type entry struct {
 	access  access
 	methods map[string]handler
 	stream  bool // no time limits, no limit to the body
+	large   bool // those of definitions
 }
 
 // call is one request on its way.
@@ -175,11 +180,15 @@ func (c *call) serveRoute(rt *entry) *failure {
 		}
 		defer c.stopReading()
 	} else {
-		deadline := c.options.Clock.Now().Add(requestTime)
+		most, patience := int64(bodyBytesMax), requestTime
+		if rt.large {
+			most, patience = definitionsBytesMax, definitionsTime
+		}
+		deadline := c.options.Clock.Now().Add(patience)
 		if control.SetReadDeadline(deadline) != nil || control.SetWriteDeadline(deadline) != nil {
 			return &failure{status: http.StatusInternalServerError, name: "internal_error", reason: "no deadline"}
 		}
-		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, bodyBytesMax)
+		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, most)
 	}
 	if f := c.authorise(rt.access); f != nil {
 		return f

@@ -51,6 +51,11 @@ func table() []entry {
 	}
 	routes = append(routes, checkRoutes()...)
 	routes = append(routes, peopleRoutes()...)
+	routes = append(routes, policyRoutes()...)
+	routes = append(routes, limitRoutes()...)
+	routes = append(routes, topicRoutes()...)
+	routes = append(routes, parameterRoutes()...)
+	routes = append(routes, definitionRoutes()...)
 	routes = append(routes, queueRoutes()...)
 	return append(routes, exchangeRoutes()...)
 }
@@ -78,6 +83,8 @@ func peopleRoutes() []entry {
 		}),
 		newEntry("api/vhosts/*/permissions", accessUser, verbs{http.MethodGet: (*call).vhostPermissions}),
 		newEntry("api/users", accessUser, verbs{http.MethodGet: (*call).users}),
+		newEntry("api/users/bulk-delete", accessUser, verbs{http.MethodPost: (*call).deleteUsers}),
+		newEntry("api/users/without-permissions", accessUser, verbs{http.MethodGet: (*call).usersWithoutPermissions}),
 		newEntry("api/users/*", accessUser, verbs{
 			http.MethodGet: (*call).user, http.MethodPut: (*call).putUser, http.MethodDelete: (*call).deleteUser,
 		}),

@@ -70,10 +70,30 @@ func ImportRabbitMQ(hash, algorithm string) (string, error) {
 		stored = sha256Prefix + hash
 	case "rabbit_password_hashing_sha512":
 		stored = sha512Prefix + hash
+	case argonAlgorithm:
+		stored = hash
+		if !strings.HasPrefix(stored, argonPrefix) {
+			return "", ErrMalformedHash
+		}
 	default:
 		return "", ErrAlgorithm
 	}
 	return stored, CheckStored(stored)
+}
+
+// argonAlgorithm is the hashing_algorithm of what HashPassword returns. RabbitMQ
+// has none like it.
+const argonAlgorithm = "weir_password_hashing_argon2id"
+
+// ExportRabbitMQ is the opposite of ImportRabbitMQ.
+func ExportRabbitMQ(stored string) (hash, algorithm string) {
+	if hash, ok := strings.CutPrefix(stored, sha256Prefix); ok || stored == "" {
+		return hash, "rabbit_password_hashing_sha256"
+	}
+	if hash, ok := strings.CutPrefix(stored, sha512Prefix); ok {
+		return hash, "rabbit_password_hashing_sha512"
+	}
+	return stored, argonAlgorithm
 }
 
 // CheckStored tells whether Verify will be able to use a stored password.

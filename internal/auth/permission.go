@@ -39,10 +39,13 @@ type Pattern struct {
 	text string
 	all  bool // matches everything, as most do
 	re   *regexp.Regexp
+
+	ahead []lookahead
 }
 
 // CompilePattern compiles a pattern, which matches anywhere in a name unless it
 // is anchored. The empty pattern stands for ^$: it matches the empty text only.
+// The language is that of RE2, with lookaheads right behind a leading ^.
 func CompilePattern(text string) (Pattern, error) {
 	p := Pattern{text: text}
 	switch text {
@@ -55,7 +58,12 @@ func CompilePattern(text string) (Pattern, error) {
 	if len(text) > PatternBytesMax {
 		return Pattern{}, ErrPattern
 	}
-	re, err := regexp.Compile(text)
+	plain, ahead, err := cutLookaheads(text)
+	if err != nil {
+		return Pattern{}, errors.Join(ErrPattern, err)
+	}
+	p.ahead = ahead
+	re, err := regexp.Compile(plain)
 	if err != nil {
 		return Pattern{}, errors.Join(ErrPattern, err)
 	}
@@ -71,7 +79,7 @@ func (p Pattern) Match(name string) bool {
 	if p.re == nil {
 		return p.all || name == ""
 	}
-	return p.re.MatchString(name)
+	return p.matchesAhead(name) && p.re.MatchString(name)
 }
 
 // MatchBytes is Match without a conversion.
@@ -79,7 +87,7 @@ func (p Pattern) MatchBytes(name []byte) bool {
 	if p.re == nil {
 		return p.all || len(name) == 0
 	}
-	return p.re.Match(name)
+	return (p.ahead == nil || p.matchesAhead(string(name))) && p.re.Match(name)
 }
 
 // Permission is what a user may do in a namespace. The zero Permission is

@@ -28,8 +28,11 @@ type SessionOptions struct {
 	// Pressure is called when publishers should stop (true) or may go on.
 	// It runs on an engine goroutine and must not block.
 	Pressure func(blocked bool, reason string)
-	// Uncounted sessions count against no limit.
+	// Uncounted sessions count against no limit of sessions.
 	Uncounted bool
+	// Managing sessions are an administrator's, who needs no rights in the
+	// namespace for what he does through them.
+	Managing bool
 	// Kill is called when an administrator closes the connection.
 	Kill func(reason string)
 	// Describer tells more of the session in listings; nil tells nothing.

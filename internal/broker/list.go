@@ -15,6 +15,7 @@ import (
 // NamespaceInfo is a namespace as listed.
 type NamespaceInfo struct {
 	Name, Description string
+	Tags              []string
 	Limits            Limits
 }
 
@@ -91,7 +92,7 @@ func (b *Broker) Namespaces() []NamespaceInfo {
 	var out []NamespaceInfo
 	for _, name := range c.state.Namespaces() {
 		n := c.state.Namespace(name)
-		out = append(out, NamespaceInfo{name, n.Description, limitsOf(n.Limits)})
+		out = append(out, NamespaceInfo{name, n.Description, n.Tags, limitsOf(n.Limits)})
 	}
 	return out
 }

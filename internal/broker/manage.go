@@ -20,7 +20,8 @@ const nameBytesMax = 255
 type UserInfo struct {
 	Name     string
 	Tags     []string
-	Password bool // may log in with one
+	Password bool   // may log in with one
+	Hash     string // as package auth stores it, for backups
 	Limits   Limits
 }
 
@@ -63,7 +64,11 @@ func (b *Broker) mayManage(p Principal) *Error {
 	c := b.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if u := c.state.User(p.User); u != nil && slices.Contains(u.Tags, administratorTag) {
+	return managing(c.state, p)
+}
+
+func managing(state *meta.State, p Principal) *Error {
+	if u := state.User(p.User); u != nil && slices.Contains(u.Tags, administratorTag) {
 		return nil
 	}
 	return &Error{Code: CodeAccessRefused, Object: ObjectUser, Name: p.User, Field: administratorTag, Text: "not an administrator"}
@@ -115,15 +120,15 @@ func (b *Broker) apply(p Principal, o Object, name string, c meta.Command) (meta
 	return r, nil
 }
 
-// PutNamespace makes a namespace or changes its description; it says whether it
-// was made. The one who makes it may do everything in it.
-func (b *Broker) PutNamespace(p Principal, name, description string) (bool, *Error) {
+// PutNamespace makes a namespace or changes its description and tags, which are
+// words for people; it says whether it was made. The one who makes it may do everything in it.
+func (b *Broker) PutNamespace(p Principal, name, description string, tags ...string) (bool, *Error) {
 	if err := checkNewName(ObjectNamespace, name); err != nil {
 		return false, err
 	}
 	r, err := b.change(p, ObjectNamespace, name, meta.Command{
 		Op:        meta.OpNamespacePut,
-		Namespace: &meta.Namespace{Name: name, Description: description},
+		Namespace: &meta.Namespace{Name: name, Description: description, Tags: tags},
 	})
 	if err != nil || r.Outcome == meta.Existed {
 		return false, err
@@ -232,7 +237,7 @@ func (b *Broker) Users(p Principal) ([]UserInfo, *Error) {
 	var out []UserInfo
 	for _, name := range c.state.Users() {
 		u := c.state.User(name)
-		out = append(out, UserInfo{name, slices.Clone(u.Tags), u.Password != "", limitsOf(u.Limits)})
+		out = append(out, UserInfo{name, slices.Clone(u.Tags), u.Password != "", u.Password, limitsOf(u.Limits)})
 	}
 	return out, nil
 }

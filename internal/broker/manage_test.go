@@ -56,7 +56,7 @@ func TestManagedObjectsSurviveARestart(t *testing.T) {
 	n = start(t, fs)
 	defer n.stop()
 	guest = login(t, n, "guest", "guest")
-	if got := n.Namespaces(); len(got) != 2 || got[1] != (broker.NamespaceInfo{Name: "kept", Description: "about kept"}) {
+	if got := n.Namespaces(); len(got) != 2 || got[1].Name != "kept" || got[1].Description != "about kept" {
 		t.Errorf("namespaces %v", got)
 	}
 	users, err := n.Users(guest)

@@ -63,7 +63,11 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 	if e.control.state.Namespace(o.Namespace) == nil {
 		return nil, notFound(ObjectNamespace, o.Namespace, o.Namespace)
 	}
-	if err := e.quotas.enter(e.control.state, s, func() *Error { return mayEnter(e.control.state, p, o.Namespace) }); err != nil {
+	allowed := func() *Error { return mayEnter(e.control.state, p, o.Namespace) }
+	if o.Managing {
+		allowed = func() *Error { return managing(e.control.state, p) }
+	}
+	if err := e.quotas.enter(e.control.state, s, allowed); err != nil {
 		return nil, err
 	}
 	s.opened = e.options.Clock.Millis()

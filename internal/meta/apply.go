@@ -54,7 +54,7 @@ func (s *State) Apply(c *Command) Result {
 
 func (s *State) putNamespace(n *Namespace) Result {
 	if s.namespaces[n.Name] != nil {
-		s.namespaces[n.Name].Description = n.Description
+		s.namespaces[n.Name].Description, s.namespaces[n.Name].Tags = n.Description, n.Tags
 		s.mark("n", n.Name, "")
 		return Result{Outcome: Existed}
 	}

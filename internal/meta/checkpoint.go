@@ -153,7 +153,8 @@ func (l *Loader) Finish() (*State, error) {
 		if s.namespaces[n.Name] == nil {
 			s.addNamespace(n)
 		} else {
-			s.namespaces[n.Name].Description, s.namespaces[n.Name].Limits = n.Description, n.Limits
+			have := s.namespaces[n.Name]
+			have.Description, have.Tags, have.Limits = n.Description, n.Tags, n.Limits
 		}
 	}
 	for _, p := range l.policies { // before the queues, which they apply to

@@ -12,6 +12,7 @@ import (
 type Namespace struct {
 	Name        string               `json:"name"`
 	Description string               `json:"description,omitempty"`
+	Tags        []string             `json:"tags,omitempty"`
 	Limits      *Limits              `json:"limits,omitempty"`
 	Queues      map[string]*Queue    `json:"-"`
 	Exchanges   map[string]*Exchange `json:"-"`

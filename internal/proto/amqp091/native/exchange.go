@@ -22,6 +22,14 @@ func CheckExchangeType(kind string) *Error {
 	return nil
 }
 
+// ExchangeType is the type an exchange of the engine's kind was declared with.
+func ExchangeType(kind string, arguments map[string]any) string {
+	if inner, ok := arguments["x-delayed-type"]; ok && inner == kind {
+		return "x-delayed-message"
+	}
+	return kind
+}
+
 // ReadExchange reads the arguments of a declaration in namespace space into spec,
 // whose kind CheckExchangeType took.
 func ReadExchange(spec *broker.ExchangeSpec, space string, t codec.Table) *Error {
