@@ -50,12 +50,34 @@ func (b *Broker) Authenticate(user, password string, remote netip.AddrPort) (Pri
 	if ok, err := e.verifier.Verify(hash, []byte(password), e.options.Clock.Millis()); err != nil || !ok {
 		return Principal{}, refused
 	}
-	if user == guest && !remote.Addr().Unmap().IsLoopback() {
-		refused.Field = "loopback"
-		refused.Text = "user guest can only connect from this machine"
-		return Principal{}, refused
+	return loopbackOnly(Principal{User: user, Tags: tags}, remote)
+}
+
+// Identify admits a user whose identity is proven by other means than a password.
+func (b *Broker) Identify(user string, remote netip.AddrPort) (Principal, *Error) {
+	e := b.engine
+	e.control.mu.RLock()
+	u := e.control.state.User(user)
+	var tags []string
+	if u != nil {
+		tags = slices.Clone(u.Tags)
 	}
-	return Principal{User: user, Tags: tags}, nil
+	e.control.mu.RUnlock()
+	if u == nil {
+		return Principal{}, &Error{Code: CodeAccessRefused, Object: ObjectUser, Name: user, Text: "no such user"}
+	}
+	return loopbackOnly(Principal{User: user, Tags: tags}, remote)
+}
+
+// loopbackOnly refuses a guest from elsewhere.
+func loopbackOnly(p Principal, remote netip.AddrPort) (Principal, *Error) {
+	if p.User == guest && !remote.Addr().Unmap().IsLoopback() {
+		return Principal{}, &Error{
+			Code: CodeAccessRefused, Object: ObjectUser, Name: p.User, Field: "loopback",
+			Text: "user guest can only connect from this machine",
+		}
+	}
+	return p, nil
 }
 
 // Administrator says whether the principal may manage the broker.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"weir/internal/auth"
 )
 
 // Config is everything that can be set. Each field's YAML path is also its
@@ -36,8 +38,16 @@ type Listen struct {
 type TLS struct {
 	Certificate string `yaml:"certificate"` // PEM file
 	Key         string `yaml:"key"`         // PEM file
-	ClientCA    string `yaml:"client_ca"`   // PEM file; set: clients must show a certificate
+	ClientCA    string `yaml:"client_ca"`   // PEM file; set: clients are asked for a certificate
+	Client      string `yaml:"client"`      // with client_ca: certificates are required or optional
+	LoginFrom   string `yaml:"login_from"`  // part of a client's certificate that is the user name
 }
+
+// The values of tls.client.
+const (
+	clientRequired = "required"
+	clientOptional = "optional"
+)
 
 // Storage is how messages are kept.
 type Storage struct {
@@ -65,6 +75,7 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Data:   "weir-data",
+		TLS:    TLS{Client: clientRequired, LoginFrom: auth.CertificateNames[0]},
 		Listen: Listen{AMQP: "127.0.0.1:5672", AMQPS: "off", HTTP: "127.0.0.1:15672"},
 		Storage: Storage{
 			Shards: 1, TailBytes: 128 << 20, WALFileBytes: 64 << 20,
@@ -155,6 +166,8 @@ func (c *Config) check() error {
 		}
 	}
 	in("storage.sync", c.Storage.Sync, "always", "interval", "os")
+	in("tls.client", c.TLS.Client, clientRequired, clientOptional)
+	in("tls.login_from", c.TLS.LoginFrom, auth.CertificateNames...)
 	in("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	in("log.format", c.Log.Format, "text", "json")
 	between("storage.shards", int64(c.Storage.Shards), 1, 64)

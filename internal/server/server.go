@@ -66,7 +66,7 @@ func Run(ctx context.Context, c Config, out io.Writer, reload <-chan os.Signal) 
 			s.log.Info("draining")
 			return s.Close()
 		case <-reload:
-			s.reload()
+			s.Reload()
 		}
 	}
 }
@@ -86,7 +86,7 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version})
+	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
 	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -179,7 +179,8 @@ func (s *Server) Addr(name string) net.Addr {
 // Broker is the node's broker.
 func (s *Server) Broker() *broker.Broker { return s.broker }
 
-func (s *Server) reload() {
+// Reload reads the certificates again. Ones that cannot be read leave those there were.
+func (s *Server) Reload() {
 	if s.identity == nil {
 		return
 	}

@@ -39,6 +39,9 @@ func (i *identity) reload() error {
 			return errors.New("tls: client_ca holds no certificate")
 		}
 		c.ClientAuth = tls.RequireAndVerifyClientCert
+		if i.files.Client == clientOptional {
+			c.ClientAuth = tls.VerifyClientCertIfGiven
+		}
 	}
 	i.current.Store(c)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
 )
@@ -67,9 +68,26 @@ func (c *conn) readHeader() bool {
 	}
 	c.send(0, &codec.ConnectionStart{
 		VersionMinor: 9, ServerProperties: c.server.properties,
-		Mechanisms: []byte("PLAIN AMQPLAIN"), Locales: []byte("en_US"),
+		Mechanisms: []byte(c.mechanisms()), Locales: []byte("en_US"),
 	})
 	return true
+}
+
+// mechanisms are those a client may log in with. EXTERNAL is for clients who have
+// shown a certificate with a user name in it.
+func (c *conn) mechanisms() string {
+	if _, ok := c.certified(); ok {
+		return "PLAIN AMQPLAIN EXTERNAL"
+	}
+	return "PLAIN AMQPLAIN"
+}
+
+// certified returns the user name in the client's certificate.
+func (c *conn) certified() (string, bool) {
+	if c.tls == nil || len(c.tls.VerifiedChains) == 0 {
+		return "", false
+	}
+	return auth.CertificateUser(c.tls.VerifiedChains[0][0], c.server.options.CertificateName)
 }
 
 // connectionMethod handles a method on channel 0.
@@ -109,11 +127,16 @@ func (c *conn) connectionStartOK(arguments []byte) *exception {
 		c.blockedNotify = capable(capabilities, "connection.blocked")
 		c.failureClose = capable(capabilities, "authentication_failure_close")
 	}
+	if user, ok := c.certified(); ok && m.Mechanism == "EXTERNAL" {
+		principal, err := c.server.options.Broker.Identify(user, c.remote)
+		return c.login(user, principal, err)
+	}
 	user, password, e := credentials(m.Mechanism, m.Response)
 	if e != nil {
 		return e
 	}
-	return c.authenticate(user, password)
+	principal, err := c.server.options.Broker.Authenticate(user, password, c.remote)
+	return c.login(user, principal, err)
 }
 
 func capable(capabilities codec.Table, name string) bool {
@@ -145,8 +168,8 @@ func credentials(mechanism string, response []byte) (user, password string, e *e
 	return "", "", raise(codeCommandInvalid, "unknown authentication mechanism '%s'", mechanism)
 }
 
-func (c *conn) authenticate(user, password string) *exception {
-	principal, err := c.server.options.Broker.Authenticate(user, password, c.remote)
+// login goes on with who the client is, or refuses it.
+func (c *conn) login(user string, principal broker.Principal, err *broker.Error) *exception {
 	if err != nil {
 		c.server.options.Log.Warn("amqp091: login refused", "conn", c.name, "user", user, "cause", err)
 		if !c.failureClose {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/clock"
 	"weir/internal/proto/amqp091/codec"
@@ -26,6 +27,10 @@ type Options struct {
 	HandshakeTimeout time.Duration
 	// WriteTimeout is how long one write may wait for a client to read; 60 s.
 	WriteTimeout time.Duration
+
+	// CertificateName is the part of a client's certificate that is its user name,
+	// see package auth; "common_name".
+	CertificateName string
 
 	ClusterName string // shown to clients; "weir"
 	Identity    string // of this server and its version, for `platform`; "weir"
@@ -72,6 +77,9 @@ func New(o Options) *Server {
 	}
 	if o.WriteTimeout == 0 {
 		o.WriteTimeout = time.Minute
+	}
+	if o.CertificateName == "" {
+		o.CertificateName = auth.CertificateNames[0]
 	}
 	if o.ClusterName == "" {
 		o.ClusterName = "weir"
