@@ -76,6 +76,8 @@ type HashBy struct {
 // its bindings need.
 type Message interface {
 	Header(name string) (Value, bool)
+	// Names yields the name of every header. The strings are valid during the call.
+	Names(yield func(name string) bool)
 	Property(Property) (Value, bool)
 	Random() uint64
 }

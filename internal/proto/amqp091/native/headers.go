@@ -3,6 +3,7 @@ package native
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"unsafe"
 
 	"weir/internal/proto/amqp091/codec"
 	"weir/internal/route"
@@ -19,6 +20,17 @@ func (h *Headers) Header(name string) (route.Value, bool) {
 		return route.Value{}, false
 	}
 	return routeValue(v), true
+}
+
+// Names implements route.Message.
+func (h *Headers) Names(yield func(name string) bool) {
+	for rest := h.Properties.Headers; ; {
+		name, _, next, ok := rest.Next()
+		if !ok || !yield(unsafe.String(unsafe.SliceData(name), len(name))) {
+			return
+		}
+		rest = next
+	}
 }
 
 // Property implements route.Message.
