@@ -35,7 +35,7 @@ func main() {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), benchCommand(), pubCommand(), subCommand(), queueCommand(), exchangeCommand(),
-		bindingCommand(), vhostCommand(), userCommand(), permissionCommand(), connectionCommand(), channelCommand(), consumerCommand(), healthCommand(),
+		bindingCommand(), vhostCommand(), userCommand(), permissionCommand(), topicPermissionCommand(), policyCommand(), limitCommand(), definitionsCommand(), connectionCommand(), channelCommand(), consumerCommand(), healthCommand(),
 		configCommand(), dumpCommand(), verifyCommand())
 	tellRunsApart(root)
 	if err := root.Execute(); err != nil {

@@ -59,7 +59,7 @@ func userCommand() *cobra.Command {
 	}
 	add.Flags().StringVar(&password, "password", "", "password; other users of this machine can see it")
 	add.Flags().StringVar(&variable, "password-env", "", "name of an environment variable that holds the password")
-	add.Flags().StringArrayVar(&words, "tag", nil, "administrator, monitoring or management")
+	add.Flags().StringArrayVar(&words, "tag", nil, "administrator, monitoring, policymaker or management")
 	add.MarkFlagsMutuallyExclusive("password", "password-env")
 	rm := &cobra.Command{Use: "rm NAME", Short: "Delete a user and end his connections", Args: cobra.ExactArgs(1), ValidArgsFunction: r.names("users"), RunE: func(c *cobra.Command, args []string) error {
 		return r.changed(c, "user "+printable(args[0])+" deleted", http.MethodDelete, nil, nil, "api", "users", args[0])

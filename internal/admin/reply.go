@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/native"
 )
 
 // failure is an answer that is no success.
@@ -187,7 +188,9 @@ func failed(e *broker.Error) *failure {
 		f.status, f.name = http.StatusNotImplemented, "not_implemented"
 	case broker.CodeTooLarge:
 		f.status = http.StatusRequestEntityTooLarge
-	case broker.CodeInvalid, broker.CodeNotAllowed, broker.CodeLimit, broker.CodeFull:
+	case broker.CodeLimit:
+		f.reason = native.LimitReached(e, "")
+	case broker.CodeInvalid, broker.CodeNotAllowed, broker.CodeFull:
 	}
 	return f
 }

@@ -143,22 +143,14 @@ func (c *conn) exception(e *broker.Error) *exception {
 	return raise(codeInternalError, "unknown error code %d", e.Code)
 }
 
-// limited phrases a limit that is reached.
+// limited phrases a limit that is reached: of queues costs the channel, all
+// others the connection.
 func (c *conn) limited(e *broker.Error) *exception {
-	switch {
-	case e.Object == broker.ObjectNamespace:
-		return raise(codeNotAllowed, "access to vhost '%s' refused for user '%s': connection limit (%s) is reached",
-			e.Name, c.principal.User, e.Current)
-	case e.Object == broker.ObjectUser && e.Field == "parts":
-		return raise(codeNotAllowed, "number of channels opened for user '%s' has reached the maximum allowed user limit of (%s)",
-			e.Name, e.Current)
-	case e.Object == broker.ObjectUser:
-		return raise(codeNotAllowed, "connection refused for user '%s': user connection limit (%s) is reached", e.Name, e.Current)
-	case e.Object == broker.ObjectQueue:
-		return raise(codePreconditionFailed, "cannot declare queue '%s': queue limit in vhost '%s' (%s) is reached",
-			e.Name, c.vhost, e.Current)
+	code := uint16(codeNotAllowed)
+	if e.Object == broker.ObjectQueue {
+		code = codePreconditionFailed
 	}
-	return raise(codePreconditionFailed, "%s", orText(e, "limit is reached"))
+	return raise(code, "%s", native.LimitReached(e, c.principal.User))
 }
 
 func orText(e *broker.Error, otherwise string) string {

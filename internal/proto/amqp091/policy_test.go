@@ -198,6 +198,10 @@ func TestPolicySelection(t *testing.T) {
 	}
 	wantQueue("c", "a", "op", map[string]any{"max-length": 2, "message-ttl": 9})
 	wantQueue("k", "quorum", "op", map[string]any{"delivery-limit": 3, "max-length": 2, "message-ttl": 9})
+	declare("log", "stream")
+	m.policy("stream", "^log$", "streams", 0, map[string]any{"max-age": "7D", "max-length-bytes": int64(1000)})
+	// The operator's limits make no sense for streams.
+	wantQueue("log", "stream", "", map[string]any{"max-age": "7D", "max-length-bytes": 1000})
 	declare("later", "classic")
 	wantQueue("later", "a", "op", map[string]any{"max-length": 2, "message-ttl": 9})
 	// "unfit" applies to the exchange: only queues have a type to be unfit for.

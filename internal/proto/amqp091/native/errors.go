@@ -1,6 +1,10 @@
 package native
 
-import "fmt"
+import (
+	"fmt"
+
+	"weir/internal/broker"
+)
 
 // Error is a declaration or a message that cannot be taken.
 type Error struct {
@@ -23,6 +27,19 @@ func refuse(format string, arguments ...any) *Error {
 
 func notImplemented(format string, arguments ...any) *Error {
 	return &Error{NotImplemented: true, Text: fmt.Sprintf(format, arguments...)}
+}
+
+// LimitReached is RabbitMQ's text about a limit that the user met.
+func LimitReached(e *broker.Error, user string) string {
+	switch {
+	case e.Object == broker.ObjectNamespace:
+		return fmt.Sprintf("access to vhost '%s' refused for user '%s': connection limit (%s) is reached", e.Name, user, e.Current)
+	case e.Object == broker.ObjectUser && e.Field == "parts":
+		return fmt.Sprintf("number of channels opened for user '%s' has reached the maximum allowed user limit of (%s)", e.Name, e.Current)
+	case e.Object == broker.ObjectUser:
+		return fmt.Sprintf("connection refused for user '%s': user connection limit (%s) is reached", e.Name, e.Current)
+	}
+	return fmt.Sprintf("cannot declare queue '%s': queue limit in vhost '%s' (%s) is reached", e.Name, e.Space, e.Current)
 }
 
 // Resource is how RabbitMQ names a thing in its texts.

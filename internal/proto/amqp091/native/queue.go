@@ -296,6 +296,7 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 		spec.Defaults = &broker.Settings{DeliveryLimit: &limit}
 		spec.PolicyFirst = true // of overflow; RabbitMQ does so here and not for classic ones
 	case typeStream:
+		spec.PolicyFirst = true // of retention, likewise
 		if e := readStream(&spec.Settings, t); e != nil {
 			return e
 		}
