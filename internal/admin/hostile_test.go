@@ -34,7 +34,7 @@ func TestPathTricks(t *testing.T) {
 		"/api/policies/%2F/p/x":           404,
 		"/api/parameters/none":            404,
 		"/api/channels":                   200,
-		"/metrics/detailed":               404,
+		"/metrics/detailed":               200,
 		"/debug/pprof/":                   404,
 		"/api/bindings/%2F/e/%2F/q/%2F/~": 404,
 	} {

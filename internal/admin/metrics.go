@@ -12,50 +12,57 @@ import (
 type measure struct {
 	name, rabbit, help string
 	kind               stats.Kind
-	read               func(s *broker.Stats, p *process) float64
+	read               func(s *scrape) float64
 }
 
 // measures are the metrics of /metrics without labels.
 var measures = []measure{
-	{"connections", "connections", "Open connections.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Sessions) }},
-	{"connections_opened_total", "connections_opened_total", "Connections opened since the start.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.SessionsOpened) }},
-	{"consumers", "consumers", "Attached consumers.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Consumers) }},
-	{"queues", "queues", "Queues.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Queues) }},
-	{"exchanges", "", "Exchanges.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Exchanges) }},
-	{"bindings", "", "Bindings, less those of the default exchange.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Bindings) }},
-	{"vhosts", "", "Virtual hosts.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Namespaces) }},
-	{"users", "", "Users.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Users) }},
-	{"queue_messages_ready", "queue_messages_ready", "Messages ready to be delivered.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Ready) }},
-	{"queue_messages_unacked", "queue_messages_unacked", "Messages delivered and not yet settled.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Unsettled) }},
-	{"queue_messages", "queue_messages", "Messages ready and unsettled.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.Ready + s.Unsettled) }},
-	{"queue_messages_bytes", "queue_messages_bytes", "Bytes of messages in queues.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.QueueBytes) }},
-	{"messages_published_total", "queue_messages_published_total", "Messages stored in queues.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.Published) }},
-	{"messages_delivered_total", "queue_messages_delivered_total", "Messages handed to consumers.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.Delivered) }},
-	{"messages_redelivered_total", "queue_messages_redelivered_total", "Messages handed out again.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.Redelivered) }},
-	{"messages_acknowledged_total", "queue_messages_acked_total", "Messages settled by consumers.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.Acked) }},
-	{"messages_dead_lettered_total", "", "Messages dead-lettered.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.DeadLettered) }},
-	{"messages_expired_total", "", "Messages whose time to live ended.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.Expired) }},
-	{"messages_dropped_total", "", "Messages dropped by a limit.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.Totals.Dropped) }},
-	{"tail_bytes", "", "Memory that holds messages.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.TailBytes) }},
-	{"tail_limit_bytes", "", "Memory for messages by the configuration.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.TailBytesMax) }},
-	{"waiting_bytes", "", "Bytes published and not yet applied.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.WaitingBytes) }},
-	{"alarm_memory", "alarms_memory_used_watermark", "1 while publishers wait for memory.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return is(s.Pressure == "low on memory") }},
-	{"alarm_disk", "alarms_free_disk_space_watermark", "1 while publishers wait for disk space.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return is(s.Pressure == "low on disk") }},
-	{"disk_free_bytes", "disk_space_available_bytes", "Free space of the data directory.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.DiskFree) }},
-	{"wal_files", "", "Files of the write-ahead log.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.WAL.Files) }},
-	{"wal_retained_bytes", "", "Bytes of the write-ahead log a restart would look at.", stats.Gauge, func(s *broker.Stats, _ *process) float64 { return float64(s.WAL.Retained) }},
-	{"wal_groups_total", "", "Groups written to the write-ahead log.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.WAL.Groups) }},
-	{"wal_records_total", "", "Records written to the write-ahead log.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.WAL.Records) }},
-	{"wal_written_bytes_total", "", "Bytes written to the write-ahead log.", stats.Counter, func(s *broker.Stats, _ *process) float64 { return float64(s.WAL.Bytes) }},
-	{"process_resident_memory_bytes", "process_resident_memory_bytes", "Resident memory.", stats.Gauge, func(_ *broker.Stats, p *process) float64 { return float64(p.rssBytes) }},
-	{"process_open_fds", "process_open_fds", "Open file descriptors.", stats.Gauge, func(_ *broker.Stats, p *process) float64 { return float64(p.filesOpen) }},
-	{"process_max_fds", "process_max_fds", "Limit of open file descriptors.", stats.Gauge, func(_ *broker.Stats, p *process) float64 { return float64(p.filesMax) }},
-	{"process_cpu_seconds_total", "", "CPU time, user and system.", stats.Counter, func(_ *broker.Stats, p *process) float64 { return p.cpuSeconds }},
-	{"go_goroutines", "", "Goroutines.", stats.Gauge, func(_ *broker.Stats, p *process) float64 { return float64(p.goroutines) }},
-	{"go_heap_bytes", "", "Bytes of objects on the heap.", stats.Gauge, func(_ *broker.Stats, p *process) float64 { return float64(p.heapBytes) }},
-	{"go_memory_bytes", "", "Memory the runtime has from the system.", stats.Gauge, func(_ *broker.Stats, p *process) float64 { return float64(p.memoryBytes) }},
-	{"go_gc_cycles_total", "", "Garbage collections.", stats.Counter, func(_ *broker.Stats, p *process) float64 { return float64(p.gcCycles) }},
-	{"go_gc_cpu_seconds_total", "", "CPU time of garbage collection.", stats.Counter, func(_ *broker.Stats, p *process) float64 { return p.gcSeconds }},
+	{"connections", "connections", "Open connections.", stats.Gauge, func(s *scrape) float64 { return float64(s.clients.Open) }},
+	{"connections_opened_total", "connections_opened_total", "Connections opened since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.Opened) }},
+	{"connections_closed_total", "connections_closed_total", "Connections closed since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.Opened - s.clients.Open) }},
+	{"channels", "channels", "Open channels.", stats.Gauge, func(s *scrape) float64 { return float64(s.clients.PartsOpened - s.clients.PartsClosed) }},
+	{"channels_opened_total", "channels_opened_total", "Channels opened since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.PartsOpened) }},
+	{"channels_closed_total", "channels_closed_total", "Channels closed since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.PartsClosed) }},
+	{"queues_declared_total", "queues_declared_total", "Declarations of queues since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.QueuesDeclared) }},
+	{"queues_created_total", "queues_created_total", "Queues created since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.QueuesCreated) }},
+	{"queues_deleted_total", "queues_deleted_total", "Queues deleted since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.QueuesDeleted) }},
+	{"consumers", "consumers", "Attached consumers.", stats.Gauge, func(s *scrape) float64 { return float64(s.Consumers) }},
+	{"queues", "queues", "Queues.", stats.Gauge, func(s *scrape) float64 { return float64(s.Queues) }},
+	{"exchanges", "", "Exchanges.", stats.Gauge, func(s *scrape) float64 { return float64(s.Exchanges) }},
+	{"bindings", "", "Bindings, less those of the default exchange.", stats.Gauge, func(s *scrape) float64 { return float64(s.Bindings) }},
+	{"vhosts", "", "Virtual hosts.", stats.Gauge, func(s *scrape) float64 { return float64(s.Namespaces) }},
+	{"users", "", "Users.", stats.Gauge, func(s *scrape) float64 { return float64(s.Users) }},
+	{"queue_messages_ready", "queue_messages_ready", "Messages ready to be delivered.", stats.Gauge, func(s *scrape) float64 { return float64(s.Ready) }},
+	{"queue_messages_unacked", "queue_messages_unacked", "Messages delivered and not yet settled.", stats.Gauge, func(s *scrape) float64 { return float64(s.Unsettled) }},
+	{"queue_messages", "queue_messages", "Messages ready and unsettled.", stats.Gauge, func(s *scrape) float64 { return float64(s.Ready + s.Unsettled) }},
+	{"queue_messages_bytes", "queue_messages_bytes", "Bytes of messages in queues.", stats.Gauge, func(s *scrape) float64 { return float64(s.QueueBytes) }},
+	{"messages_published_total", "queue_messages_published_total", "Messages stored in queues.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.Published) }},
+	{"messages_delivered_total", "", "Messages handed to consumers.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.Delivered) }},
+	{"messages_redelivered_total", "queue_messages_redelivered_total", "Messages handed out again.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.Redelivered) }},
+	{"messages_acknowledged_total", "queue_messages_acked_total", "Messages settled by consumers.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.Acked) }},
+	{"messages_dead_lettered_total", "", "Messages dead-lettered.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.DeadLettered) }},
+	{"messages_expired_total", "", "Messages whose time to live ended.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.Expired) }},
+	{"messages_dropped_total", "", "Messages dropped by a limit.", stats.Counter, func(s *scrape) float64 { return float64(s.Totals.Dropped) }},
+	{"tail_bytes", "", "Memory that holds messages.", stats.Gauge, func(s *scrape) float64 { return float64(s.TailBytes) }},
+	{"tail_limit_bytes", "", "Memory for messages by the configuration.", stats.Gauge, func(s *scrape) float64 { return float64(s.TailBytesMax) }},
+	{"waiting_bytes", "", "Bytes published and not yet applied.", stats.Gauge, func(s *scrape) float64 { return float64(s.WaitingBytes) }},
+	{"alarm_memory", "alarms_memory_used_watermark", "1 while publishers wait for memory.", stats.Gauge, func(s *scrape) float64 { return is(s.Pressure == "low on memory") }},
+	{"alarm_disk", "alarms_free_disk_space_watermark", "1 while publishers wait for disk space.", stats.Gauge, func(s *scrape) float64 { return is(s.Pressure == "low on disk") }},
+	{"disk_free_bytes", "disk_space_available_bytes", "Free space of the data directory.", stats.Gauge, func(s *scrape) float64 { return float64(s.DiskFree) }},
+	{"wal_files", "", "Files of the write-ahead log.", stats.Gauge, func(s *scrape) float64 { return float64(s.WAL.Files) }},
+	{"wal_retained_bytes", "", "Bytes of the write-ahead log a restart would look at.", stats.Gauge, func(s *scrape) float64 { return float64(s.WAL.Retained) }},
+	{"wal_groups_total", "", "Groups written to the write-ahead log.", stats.Counter, func(s *scrape) float64 { return float64(s.WAL.Groups) }},
+	{"wal_records_total", "", "Records written to the write-ahead log.", stats.Counter, func(s *scrape) float64 { return float64(s.WAL.Records) }},
+	{"wal_written_bytes_total", "", "Bytes written to the write-ahead log.", stats.Counter, func(s *scrape) float64 { return float64(s.WAL.Bytes) }},
+	{"process_resident_memory_bytes", "process_resident_memory_bytes", "Resident memory.", stats.Gauge, func(s *scrape) float64 { return float64(s.rssBytes) }},
+	{"process_open_fds", "process_open_fds", "Open file descriptors.", stats.Gauge, func(s *scrape) float64 { return float64(s.filesOpen) }},
+	{"process_max_fds", "process_max_fds", "Limit of open file descriptors.", stats.Gauge, func(s *scrape) float64 { return float64(s.filesMax) }},
+	{"process_cpu_seconds_total", "", "CPU time, user and system.", stats.Counter, func(s *scrape) float64 { return s.cpuSeconds }},
+	{"go_goroutines", "", "Goroutines.", stats.Gauge, func(s *scrape) float64 { return float64(s.goroutines) }},
+	{"go_heap_bytes", "", "Bytes of objects on the heap.", stats.Gauge, func(s *scrape) float64 { return float64(s.heapBytes) }},
+	{"go_memory_bytes", "", "Memory the runtime has from the system.", stats.Gauge, func(s *scrape) float64 { return float64(s.memoryBytes) }},
+	{"go_gc_cycles_total", "", "Garbage collections.", stats.Counter, func(s *scrape) float64 { return float64(s.gcCycles) }},
+	{"go_gc_cpu_seconds_total", "", "CPU time of garbage collection.", stats.Counter, func(s *scrape) float64 { return s.gcSeconds }},
 }
 
 func is(b bool) float64 {
@@ -94,14 +101,25 @@ func (c *call) flushMetrics(w *stats.Writer) *failure {
 	return nil
 }
 
+// scrape is what one call of /metrics shows.
+type scrape struct {
+	broker.Stats
+	process
+	clients broker.DialectTraffic // all but calls of this API
+}
+
+func (c *call) scrape() *scrape {
+	return &scrape{Stats: c.options.Broker.Stats(), process: readProcess(), clients: c.clientTraffic()}
+}
+
 func (c *call) metrics() *failure {
 	prefix, f := c.metricsPrefix()
 	if f != nil {
 		return f
 	}
-	s, p := c.options.Broker.Stats(), readProcess()
+	s := c.scrape()
 	w := c.metricsWriter()
-	c.identity(w, prefix)
+	c.identity(w, prefix, "aggregated")
 	for i := range measures {
 		m := &measures[i]
 		name := m.name
@@ -109,12 +127,13 @@ func (c *call) metrics() *failure {
 			name = m.rabbit
 		}
 		if name != "" {
-			w.One(prefix+"_"+name, m.help, m.kind, m.read(&s, &p))
+			w.One(prefix+"_"+name, m.help, m.kind, m.read(s))
 		}
 	}
 	uptime := c.options.Clock.Now().Sub(c.started).Seconds()
 	if prefix == prefixRabbit {
 		w.One("rabbitmq_erlang_uptime_seconds", "Seconds since the start.", stats.Gauge, uptime)
+		c.rabbitMetrics(w, s)
 		return c.flushMetrics(w)
 	}
 	w.One("weir_uptime_seconds", "Seconds since the start.", stats.Gauge, uptime)
@@ -125,7 +144,7 @@ func (c *call) metrics() *failure {
 }
 
 // identity writes what the panels of known dashboards join on.
-func (c *call) identity(w *stats.Writer, prefix string) {
+func (c *call) identity(w *stats.Writer, prefix, endpoint string) {
 	if prefix == prefixOwn {
 		w.One("weir_build_info", "The build.", stats.Gauge, 1, "version", c.options.Version, "go", runtime.Version())
 		return
@@ -133,48 +152,5 @@ func (c *call) identity(w *stats.Writer, prefix string) {
 	w.One("rabbitmq_build_info", "The build.", stats.Gauge, 1, "rabbitmq_version", likeRabbitMQ,
 		"product_name", "weir", "product_version", c.options.Version, "erlang_version", "")
 	w.One("rabbitmq_identity_info", "The node.", stats.Gauge, 1, "rabbitmq_node", c.node, "rabbitmq_cluster", c.node,
-		"rabbitmq_cluster_permanent_id", c.node, "rabbitmq_endpoint", c.r.Host)
-}
-
-// queueMeasures are the metrics of one queue; the names are RabbitMQ's with
-// either prefix.
-var queueMeasures = []struct {
-	name, help string
-	kind       stats.Kind
-	read       func(q *broker.QueueInfo) float64
-}{
-	{"queue_messages_ready", "Messages ready to be delivered.", stats.Gauge, func(q *broker.QueueInfo) float64 { return float64(q.Ready) }},
-	{"queue_messages_unacked", "Messages delivered and not yet settled.", stats.Gauge, func(q *broker.QueueInfo) float64 { return float64(q.Unsettled) }},
-	{"queue_messages", "Messages ready, delayed and unsettled.", stats.Gauge, func(q *broker.QueueInfo) float64 { return float64(q.Total) }},
-	{"queue_messages_bytes", "Bytes of messages.", stats.Gauge, func(q *broker.QueueInfo) float64 { return float64(q.Bytes) }},
-	{"queue_consumers", "Consumers.", stats.Gauge, func(q *broker.QueueInfo) float64 { return float64(q.Consumers) }},
-	{"queue_messages_published_total", "Messages stored.", stats.Counter, func(q *broker.QueueInfo) float64 { return float64(q.Published) }},
-	{"queue_messages_delivered_total", "Messages handed to consumers.", stats.Counter, func(q *broker.QueueInfo) float64 { return float64(q.Delivered) }},
-	{"queue_messages_redelivered_total", "Messages handed out again.", stats.Counter, func(q *broker.QueueInfo) float64 { return float64(q.Redelivered) }},
-	{"queue_messages_acked_total", "Messages settled by consumers.", stats.Counter, func(q *broker.QueueInfo) float64 { return float64(q.Acked) }},
-}
-
-func (c *call) metricsPerObject() *failure {
-	prefix, f := c.metricsPrefix()
-	if f != nil {
-		return f
-	}
-	spaces := c.visible()
-	if c.principal.User == "" { // let in from this machine, as a scraper
-		spaces = spaces[:0]
-		for _, n := range c.options.Broker.Namespaces() {
-			spaces = append(spaces, n.Name)
-		}
-	}
-	queues := c.options.Broker.Queues(spaces...)
-	w := c.metricsWriter()
-	c.identity(w, prefix)
-	for _, m := range queueMeasures {
-		name := prefix + "_" + m.name
-		w.Begin(name, m.help, m.kind)
-		for i := range queues {
-			w.Sample(name, m.read(&queues[i]), "vhost", queues[i].Namespace, "queue", queues[i].Name)
-		}
-	}
-	return c.flushMetrics(w)
+		"rabbitmq_cluster_permanent_id", c.node, "rabbitmq_endpoint", endpoint)
 }

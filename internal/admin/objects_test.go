@@ -310,7 +310,7 @@ func TestChecks(t *testing.T) {
 	if r := n.as("guest:wrong", "GET", "/metrics", ""); r.status != http.StatusUnauthorized {
 		t.Errorf("metrics with a wrong login: %d", r.status)
 	}
-	if r := n.as("", "GET", "/metrics?prefix=rabbitmq", ""); !strings.Contains(r.body, "rabbitmq_identity_info{rabbitmq_node=") || strings.Contains(r.body, "weir_") {
+	if r := n.as("", "GET", "/metrics?prefix=rabbitmq", ""); !strings.Contains(r.body, "rabbitmq_identity_info{rabbitmq_node=") || strings.Contains(r.body, "\nweir_") {
 		t.Errorf("metrics: %s", r.body)
 	}
 }

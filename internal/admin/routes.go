@@ -19,6 +19,7 @@ func table() []entry {
 		get("health/ready", accessOpen, (*call).ready),
 		get("metrics", accessMetrics, (*call).metrics),
 		get("metrics/per-object", accessMetrics, (*call).metricsPerObject),
+		get("metrics/detailed", accessMetrics, (*call).metricsDetailed),
 		get("api/overview", accessUser, (*call).overview),
 		get("api/version", accessUser, (*call).version),
 		get("api/cluster-name", accessUser, (*call).clusterName),

@@ -49,6 +49,7 @@ type Part struct {
 // Traffic counts messages since a session or a part of it began.
 type Traffic struct {
 	PartsOpened, PartsClosed uint64
+	BytesReceived, BytesSent uint64
 
 	Published, PublishedConfirm uint64 // all; those a confirm was asked for
 	Confirmed                   uint64
@@ -65,6 +66,8 @@ type Traffic struct {
 // Add adds u to t.
 func (t *Traffic) Add(u *Traffic) {
 	t.PartsOpened += u.PartsOpened
+	t.BytesReceived += u.BytesReceived
+	t.BytesSent += u.BytesSent
 	t.PartsClosed += u.PartsClosed
 	t.Published += u.Published
 	t.PublishedConfirm += u.PublishedConfirm

@@ -329,6 +329,10 @@ func (s *Stats) add(m *shard.Machine) {
 	s.Totals.Redelivered += t.Redelivered
 	s.Totals.Acked += t.Acked
 	s.Totals.DeadLettered += t.DeadLettered
+	s.Totals.DeadStored += t.DeadStored
+	for why, n := range t.DeadBy {
+		s.Totals.DeadBy[why] += n
+	}
 	s.Totals.Expired += t.Expired
 	s.Totals.Dropped += t.Dropped
 	for id := range m.Logs {

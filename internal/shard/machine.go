@@ -49,7 +49,21 @@ type Machine struct {
 // Totals count over all logs of the shard on this leader.
 type Totals struct {
 	Published, Delivered, Redelivered, Acked, DeadLettered, Expired, Dropped uint64
+	DeadBy                                                                   [WhyStored + 1]uint64 // DeadLettered, by reason
+	DeadStored                                                               uint64                // dead letters that have reached their target
 }
+
+// Expiry counts dead letters that expired.
+func (t *Totals) Expiry() uint64 { return t.DeadBy[WhyExpired] }
+
+// Overflow counts those a full log turned out.
+func (t *Totals) Overflow() uint64 { return t.DeadBy[WhyMaxLength] }
+
+// Rejection counts those a consumer rejected.
+func (t *Totals) Rejection() uint64 { return t.DeadBy[WhyRejected] }
+
+// Returning counts those that were returned too often.
+func (t *Totals) Returning() uint64 { return t.DeadBy[WhyDeliveryLimit] }
 
 type rangeCommand struct {
 	at  int // position in out, -1 none
@@ -91,8 +105,9 @@ func New(shelf *store.Shelf) *Machine {
 
 // Lead makes the machine take the leader's decisions from now on.
 func (m *Machine) Lead(now int64) {
-	m.leading, m.now = true, now
+	m.leading, m.now, m.counts = true, now, Totals{}
 	for _, l := range m.logs {
+		l.stats = Stats{} // what was replayed happened before
 		m.watch(l)
 		m.heat(l)
 		if l.attended {
@@ -386,7 +401,9 @@ func (m *Machine) applySettle(l *Log, lo, hi record.Offset, why Why) {
 		m.counts.Expired += n
 	case WhyMaxLength, WhyRejected, WhyDeliveryLimit:
 		m.counts.Dropped += n
-	case WhyPurged, WhyStored:
+	case WhyStored:
+		m.counts.DeadStored += n
+	case WhyPurged:
 	}
 	l.tail.PopTo(l.firstWanted())
 	m.heat(l)
@@ -427,6 +444,7 @@ func (m *Machine) applyBury(l *Log, lo, hi record.Offset, why Why) {
 		l.why[o] = why
 		l.cursor.Bury(o)
 		m.counts.DeadLettered++
+		m.counts.DeadBy[why]++
 		if m.leading {
 			m.dead = append(m.dead, m.deadLetter(l, o))
 		}

@@ -143,6 +143,7 @@ func (c *conn) Traffic() broker.Traffic {
 	c.out.Lock()
 	defer c.out.Unlock()
 	t := c.retired
+	t.BytesReceived, t.BytesSent = c.bytesIn.Load(), c.bytesOut.Load()
 	for _, ch := range c.channels {
 		t.Add(&ch.traffic)
 	}
