@@ -63,9 +63,9 @@ func TestPoliciesAndLimits(t *testing.T) {
 		topic-permission ls
 		> ^guest +amq.topic +\^{username}\\\. +\.\*
 		!1 topic-permission set guest amq.topic --write (
-		!3 topic-permission set nobody amq.topic
+		!1 topic-permission set nobody amq.topic
 		topic-permission rm guest amq.topic
-		topic-permission rm guest
+		!3 topic-permission rm guest
 		!3 topic-permission rm nobody
 	`)
 }

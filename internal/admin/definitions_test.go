@@ -109,7 +109,7 @@ func TestImportNamesWhatIsWrong(t *testing.T) {
 		`{"exchanges":[{"name":"x","vhost":"/","type":"none"}]}`:                                              "exchange 'x' in vhost '/': PRECONDITION_FAILED - unknown exchange type",
 		`{"bindings":[{"source":"amq.topic","vhost":"/","destination":"no","destination_type":"queue"}]}`:     "binding of exchange 'amq.topic' in vhost '/': ",
 		`{"queues":5}`: "definitions: ",
-		`nonsense`:     "definitions: ",
+		`nonsense`:     "failed_to_parse_json",
 	} {
 		r := n.call(400, "POST", "/api/definitions", body)
 		if r.object(t)["error"] != "bad_request" {

@@ -44,7 +44,11 @@ func (c *call) importDefinitions() *failure {
 	var d definitions
 	decoder := json.NewDecoder(body)
 	decoder.UseNumber()
-	if err := decoder.Decode(&d); err != nil && !errors.Is(err, io.EOF) {
+	err := decoder.Decode(&d)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return badRequest("failed_to_parse_json")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return badRequest("definitions: " + strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if f := i.all(&d); f != nil {
@@ -165,8 +169,8 @@ func (i *importer) user(u *userDefinition) *failure {
 		return nil
 	}
 	var l broker.Limits
-	if bad := userLimits.read(&l, u.Limits, "user-limits"); bad != "" {
-		return named("user", u.Name, "", badRequest(bad))
+	if wrong := userLimits.read(&l, u.Limits, "user-limits"); wrong != nil {
+		return named("user", u.Name, "", badRequest(strings.Join(wrong, "\n")))
 	}
 	return named("user", u.Name, "", failed(i.options.Broker.PutUserLimits(i.principal, u.Name, l)))
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"weir/internal/auth"
 	"weir/internal/broker"
@@ -36,26 +37,22 @@ func (n limitNames) show(l broker.Limits) map[string]int64 {
 	return out
 }
 
-// read takes limits over into l; what it returns is wrong with them, in
-// RabbitMQ's words about the parameter they are.
-func (n limitNames) read(l *broker.Limits, values map[string]any, parameter string) string {
-	var wrong []string
+// read takes limits, whose numbers are whole ones, over into l. What it returns is
+// wrong with them, in RabbitMQ's words about the parameter they are.
+func (n limitNames) read(l *broker.Limits, values map[string]any, parameter string) (wrong []string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		field, known := n[name]
-		v, whole := broker.WholeNumbers(values[name]).(int64)
+		v, whole := values[name].(int64)
 		switch {
 		case !known:
-			wrong = append(wrong, fmt.Sprintf("Unrecognised terms [{<<%q>>,%v}] in %s", name, values[name], parameter))
+			wrong = append(wrong, fmt.Sprintf("Unrecognised terms [{<<%q>>,%s}] in %s", name, native.ErlangTerm(values[name]), parameter))
 		case !whole:
-			wrong = append(wrong, fmt.Sprintf("%s should be a number, actually was %v", name, values[name]))
+			wrong = append(wrong, fmt.Sprintf("%s should be a number, actually was %s", name, native.ErlangTerm(values[name])))
 		default:
 			*field(l) = &v
 		}
 	}
-	if len(wrong) == 0 {
-		return ""
-	}
-	return native.ValidationFailed(wrong...)
+	return wrong
 }
 
 func limitRoutes() []entry {
@@ -99,10 +96,7 @@ func (c *call) readLimit() (any, *failure) {
 	if f := c.read(&body); f != nil {
 		return nil, f
 	}
-	if body.Value == nil {
-		return nil, badRequest("value: missing")
-	}
-	return body.Value, nil
+	return broker.WholeNumbers(body.Value), missing("value", body.Value != nil)
 }
 
 func (c *call) vhostLimitsOf(space string) (broker.Limits, *failure) {
@@ -130,8 +124,8 @@ func (c *call) putVhostLimit() *failure {
 }
 
 func (c *call) setVhostLimits(l broker.Limits, space string, values map[string]any) *failure {
-	if bad := vhostLimits.read(&l, values, "limits"); bad != "" {
-		return badRequest(bad)
+	if wrong := vhostLimits.read(&l, values, limitsParameter); wrong != nil {
+		return badRequest(native.ValidationFailed(wrong...))
 	}
 	if err := c.options.Broker.PutNamespaceLimits(c.principal, space, l); err != nil {
 		return failed(err)
@@ -197,8 +191,8 @@ func (c *call) putUserLimit() *failure {
 }
 
 func (c *call) setUserLimits(l broker.Limits, user string, values map[string]any) *failure {
-	if bad := userLimits.read(&l, values, "user-limits"); bad != "" {
-		return badRequest(bad)
+	if wrong := userLimits.read(&l, values, "user-limits"); wrong != nil {
+		return badRequest(strings.Join(wrong, "\n"))
 	}
 	if err := c.options.Broker.PutUserLimits(c.principal, user, l); err != nil {
 		return failed(err)

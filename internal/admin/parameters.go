@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"weir/internal/auth"
 	"weir/internal/broker"
@@ -65,6 +66,9 @@ func (c *call) parametersOf(spaces ...string) []parameterItem {
 }
 
 func (c *call) knownComponent() *failure {
+	if c.args[0] == "policy" {
+		return badRequest("policies may not be set using this method")
+	}
 	if c.args[0] != componentLimits && c.args[0] != componentOperator {
 		return badRequest(native.ValidationFailed("component " + c.args[0] + " not found"))
 	}
@@ -74,11 +78,6 @@ func (c *call) knownComponent() *failure {
 func (c *call) parameters() *failure {
 	if !c.roles.Has(auth.Policymaker) {
 		return refused("User not authorised")
-	}
-	if len(c.args) > 0 {
-		if f := c.knownComponent(); f != nil {
-			return notFound("no component '" + c.args[0] + "'")
-		}
 	}
 	spaces, f := c.spaces(c.args[min(len(c.args), 1):]...)
 	if f != nil {
@@ -124,12 +123,12 @@ func (c *call) putParameter() *failure {
 	if f := c.knownComponent(); f != nil {
 		return f
 	}
-	if body.Value == nil {
-		return badRequest("value: missing")
+	if f := missing("value", body.Value != nil); f != nil {
+		return f
 	}
 	created, f := c.setParameter(c.args[1], c.args[0], c.args[2], body.Value)
 	if f != nil {
-		return f
+		return escaped(f)
 	}
 	return c.done(created)
 }
@@ -145,8 +144,8 @@ func (c *call) setParameter(space, component, name string, value any) (bool, *fa
 		})
 	case component == componentLimits && ok && name == limitsParameter:
 		var l broker.Limits
-		if bad := vhostLimits.read(&l, fields, limitsParameter); bad != "" {
-			return false, badRequest(bad)
+		if wrong := vhostLimits.read(&l, fields, limitsParameter); wrong != nil {
+			return false, badRequest(native.ValidationFailed(wrong...))
 		}
 		return true, failed(c.options.Broker.PutNamespaceLimits(c.principal, space, l))
 	case component == componentLimits && isEmptyList(value):
@@ -166,6 +165,16 @@ func isEmptyList(v any) bool {
 
 func (c *call) deleteParameter() *failure {
 	if f := c.knownComponent(); f != nil {
+		return notFound("no such parameter")
+	}
+	if !c.roles.Has(auth.Policymaker) {
+		return refused("User not authorised")
+	}
+	there := func(p parameterItem) bool { return p.Component == c.args[0] && p.Name == c.args[2] }
+	if f := c.space(c.args[1]); f != nil {
+		return f
+	}
+	if !slices.ContainsFunc(c.parametersOf(c.args[1]), there) {
 		return notFound("no such parameter")
 	}
 	var err *broker.Error
@@ -208,8 +217,8 @@ func (c *call) putGlobalParameter() *failure {
 	if f := echoed(body.Name, c.args[0]); f != nil {
 		return f
 	}
-	if len(body.Value) == 0 {
-		return badRequest("value: missing")
+	if f := missing("value", len(body.Value) > 0); f != nil {
+		return f
 	}
 	created, err := c.options.Broker.PutParameter(c.principal, c.args[0], body.Value)
 	if err != nil {
@@ -219,7 +228,11 @@ func (c *call) putGlobalParameter() *failure {
 }
 
 func (c *call) deleteGlobalParameter() *failure {
-	if err := c.options.Broker.DeleteParameter(c.principal, c.args[0]); err != nil {
+	err := c.options.Broker.DeleteParameter(c.principal, c.args[0])
+	if err != nil && err.Code == broker.CodeNotFound {
+		return notFound("no such parameter")
+	}
+	if err != nil {
 		return failed(err)
 	}
 	return c.done(false)

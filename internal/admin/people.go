@@ -139,7 +139,7 @@ func (c *call) usersWithoutPermissions() *failure {
 	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return showUser(&all[i]) })
 }
 
-// deleteUsers deletes those that are there.
+// deleteUsers deletes one after the other, as far as they are there.
 func (c *call) deleteUsers() *failure {
 	var body struct {
 		Users []string `json:"users"`
@@ -147,11 +147,15 @@ func (c *call) deleteUsers() *failure {
 	if f := c.read(&body); f != nil {
 		return f
 	}
-	if body.Users == nil {
-		return badRequest("users: missing")
+	if f := missing("users", body.Users != nil); f != nil {
+		return f
 	}
 	for _, name := range body.Users {
-		if err := c.options.Broker.DeleteUser(c.principal, name); err != nil && err.Code != broker.CodeNotFound {
+		err := c.options.Broker.DeleteUser(c.principal, name)
+		if err != nil && err.Code == broker.CodeNotFound {
+			return badRequest("no_such_user " + name)
+		}
+		if err != nil {
 			return failed(err)
 		}
 	}

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"strings"
 
 	"weir/internal/auth"
 	"weir/internal/broker"
@@ -14,7 +15,7 @@ type policyItem struct {
 	Pattern    string         `json:"pattern"`
 	ApplyTo    string         `json:"apply-to"`
 	Definition map[string]any `json:"definition"`
-	Priority   int64          `json:"priority"`
+	Priority   float64        `json:"priority"`
 }
 
 func showPolicy(p *broker.PolicyInfo) policyItem {
@@ -94,12 +95,15 @@ func (c *call) putPolicy(operator bool) *failure {
 	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1]); f != nil {
 		return f
 	}
-	if body.Pattern == nil || body.Definition == nil {
-		return badRequest("pattern and definition: both")
+	if f := missing("pattern", body.Pattern != nil, "definition", body.Definition != nil); f != nil {
+		return f
 	}
 	created, f := c.setPolicy(c.args[0], c.args[1], operator, body.native())
-	if f != nil {
+	switch {
+	case f != nil && operator:
 		return f
+	case f != nil:
+		return escaped(f)
 	}
 	return c.done(created)
 }
@@ -118,4 +122,12 @@ func (c *call) deletePolicy(operator bool) *failure {
 		return failed(err)
 	}
 	return c.done(false)
+}
+
+// tagEscapes are what RabbitMQ does to texts that a browser could take for HTML.
+var tagEscapes = strings.NewReplacer("<", "&lt;", ">", "&gt;", "&", "&amp;")
+
+func escaped(f *failure) *failure {
+	f.reason = tagEscapes.Replace(f.reason)
+	return f
 }

@@ -50,6 +50,7 @@ func TestPolicyValidation(t *testing.T) {
 		{"policies", `{"pattern":"","definition":{"ha-mode":"all"}}`, `[{<<"ha-mode">>,<<"all">>}] are not recognised policy settings`},
 		{"policies", `{"pattern":"","definition":{}}`, "no policy provided"},
 		{"policies", `{"pattern":"(","definition":{"max-length":1}}`, "pattern should be regular expression but is invalid: "},
+		{"policies", `{"pattern":"","definition":{"max-length":1e20}}`, "1.0e20 is not a valid maximum length"},
 		{"policies", `{"pattern":5,"definition":{"max-length":1}}`, "pattern should be a binary but was 5"},
 		{"policies", `{"pattern":"","definition":{"max-length":1},"priority":"x"}`, `priority should be a number, actually was <<"x">>`},
 		{
@@ -59,7 +60,11 @@ func TestPolicyValidation(t *testing.T) {
 		{"operator-policies", `{"pattern":"","definition":{"dead-letter-exchange":"x"}}`, `[{<<"dead-letter-exchange">>,<<"x">>}] are not recognised policy settings`},
 	} {
 		r := n.call(400, "PUT", "/api/"+c.kind+"/%2F/bad", c.body)
-		if got := r.object(t); !strings.HasPrefix(got["reason"].(string), "Validation failed\n\n"+c.reason) || got["error"] != "bad_request" {
+		got := r.object(t)
+		if c.kind == "policies" {
+			c.reason = strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(c.reason)
+		}
+		if !strings.HasPrefix(got["reason"].(string), "Validation failed\n\n"+c.reason) || got["error"] != "bad_request" {
 			t.Errorf("%s: %q", c.body, got)
 		}
 	}
@@ -109,6 +114,9 @@ func TestLimitsAndTopicPermissions(t *testing.T) {
 	n.call(404, "GET", "/api/topic-permissions/%2F/guest", "")
 	n.call(201, "PUT", "/api/topic-permissions/%2F/guest", `{"exchange":"x","write":"","read":""}`)
 	n.call(204, "DELETE", "/api/topic-permissions/%2F/guest", "")
+	n.call(404, "DELETE", "/api/topic-permissions/%2F/guest", "")
+	n.call(404, "GET", "/api/users/none/topic-permissions", "")
+	n.call(404, "GET", "/api/vhosts/none/topic-permissions", "")
 	n.call(404, "GET", "/api/topic-permissions/%2F/guest", "")
 }
 
@@ -125,6 +133,7 @@ func TestParameters(t *testing.T) {
 	want(t, r, "error", "bad_request", "reason", "Validation failed\n\ncomponent federation-upstream not found\n")
 	n.call(204, "DELETE", "/api/parameters/operator_policy/%2F/o", "")
 	n.call(204, "DELETE", "/api/parameters/vhost-limits/%2F/limits", "")
+	n.call(404, "DELETE", "/api/parameters/vhost-limits/%2F/limits", "")
 	if items := n.call(200, "GET", "/api/parameters", "").items(t); len(items) != 0 {
 		t.Errorf("parameters %v", items)
 	}
@@ -143,7 +152,8 @@ func TestManyUsers(t *testing.T) {
 	if items := n.call(200, "GET", "/api/users/without-permissions", "").items(t); len(items) != 2 {
 		t.Errorf("users %v", items)
 	}
-	n.call(204, "POST", "/api/users/bulk-delete", `{"users":["a","b","none"]}`)
+	n.call(204, "POST", "/api/users/bulk-delete", `{"users":["a","b"]}`)
+	n.call(400, "POST", "/api/users/bulk-delete", `{"users":["none"]}`)
 	if items := n.call(200, "GET", "/api/users", "").items(t); len(items) != 2 {
 		t.Errorf("users %v", items)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -193,6 +194,21 @@ func failed(e *broker.Error) *failure {
 	case broker.CodeInvalid, broker.CodeNotAllowed, broker.CodeFull:
 	}
 	return f
+}
+
+// missing refuses a body without some of its fields: pairs of a name and whether
+// it is there.
+func missing(pairs ...any) *failure {
+	var names []string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == false {
+			names = append(names, fmt.Sprintf("{key_missing,%s}", pairs[i]))
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return badRequest("[" + strings.Join(names, ",") + "]")
 }
 
 // echoed checks what tools repeat in the body: pairs of that and what the path

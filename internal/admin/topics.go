@@ -25,9 +25,15 @@ func topicRoutes() []entry {
 		}),
 		newEntry("api/topic-permissions/*/*/*", accessUser, verbs{http.MethodDelete: (*call).deleteTopicPermissions}),
 		newEntry("api/users/*/topic-permissions", accessUser, verbs{http.MethodGet: func(c *call) *failure {
+			if _, f := c.findUser(c.args[0]); f != nil {
+				return f
+			}
 			return c.sendTopics(func(t *broker.TopicPermissionInfo) bool { return t.User == c.args[0] })
 		}}),
 		newEntry("api/vhosts/*/topic-permissions", accessUser, verbs{http.MethodGet: func(c *call) *failure {
+			if f := c.space(c.args[0]); f != nil {
+				return f
+			}
 			return c.sendTopics(func(t *broker.TopicPermissionInfo) bool { return t.Namespace == c.args[0] })
 		}}),
 	}
@@ -79,8 +85,8 @@ func (c *call) putTopicPermission() *failure {
 	if f := echoed(body.Vhost, c.args[0], body.User, c.args[1], body.Username, c.args[1]); f != nil {
 		return f
 	}
-	if body.Exchange == nil || body.Write == nil || body.Read == nil {
-		return badRequest("exchange, write and read: all three")
+	if f := missing("exchange", body.Exchange != nil, "write", body.Write != nil, "read", body.Read != nil); f != nil {
+		return f
 	}
 	exchange := exchangeName(*body.Exchange)
 	had, f := c.findTopics(func(t *broker.TopicPermissionInfo) bool {
@@ -92,6 +98,9 @@ func (c *call) putTopicPermission() *failure {
 	err := c.options.Broker.PutTopicPermission(c.principal, broker.TopicPermissionInfo{
 		User: c.args[1], Namespace: c.args[0], Exchange: exchange, Write: *body.Write, Read: *body.Read,
 	})
+	if err != nil && err.Code == broker.CodeNotFound {
+		return badRequest("vhost_or_user_not_found")
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -103,6 +112,13 @@ func (c *call) deleteTopicPermissions() *failure {
 	if len(c.args) > 2 {
 		name := exchangeName(c.args[2])
 		exchange = &name
+	}
+	had, f := c.findTopics(func(t *broker.TopicPermissionInfo) bool { return t.Namespace == c.args[0] && t.User == c.args[1] })
+	if f != nil {
+		return f
+	}
+	if len(had) == 0 {
+		return notFound("no topic permission of user '" + c.args[1] + "' in vhost '" + c.args[0] + "'")
 	}
 	if err := c.options.Broker.DeleteTopicPermissions(c.principal, c.args[1], c.args[0], exchange); err != nil {
 		return failed(err)

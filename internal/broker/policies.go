@@ -26,8 +26,8 @@ const (
 type PolicySpec struct {
 	Namespace, Name string
 	Operator        bool
-	Pattern         string // a regular expression of RE2, found anywhere in a name
-	Priority        int64  // of several that match, the highest applies
+	Pattern         string  // a regular expression of RE2, found anywhere in a name
+	Priority        float64 // of several that match, the highest applies
 	ApplyTo         ApplyTo
 	// Definition is what the dialect was given, kept for listings; the rest is
 	// what it means.
@@ -42,7 +42,7 @@ type PolicySpec struct {
 type PolicyInfo struct {
 	Namespace, Name string
 	Pattern         string
-	Priority        int64
+	Priority        float64
 	ApplyTo         ApplyTo
 	Definition      map[string]any
 }

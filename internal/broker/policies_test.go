@@ -16,7 +16,7 @@ func TestPoliciesSurviveARestart(t *testing.T) {
 	for name, length := range map[string]int64{"kept": 2, "gone": 1} {
 		_, err := n.PutPolicy(guest, broker.PolicySpec{
 			Namespace: "/", Name: name, Pattern: "^q$", ApplyTo: "classic", Settings: broker.Settings{MaxLength: &length},
-			Definition: map[string]any{"max-length": length}, Priority: -length,
+			Definition: map[string]any{"max-length": length}, Priority: -float64(length),
 		})
 		must(t, err)
 	}

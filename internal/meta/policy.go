@@ -25,7 +25,7 @@ type Policy struct {
 	Name      string  `json:"name"`
 	Operator  bool    `json:"operator,omitempty"` // set over the head of the namespace's users
 	Pattern   string  `json:"pattern"`            // matches anywhere in a name unless anchored
-	Priority  int64   `json:"priority,omitempty"`
+	Priority  float64 `json:"priority,omitempty"`
 	ApplyTo   ApplyTo `json:"apply_to"`
 	// Definition is the policy as its dialect spelled it, kept for listings.
 	Definition Arguments `json:"definition"`

@@ -48,7 +48,7 @@ func policyCommand(t *rapid.T, space string) meta.Command {
 		return meta.Command{Op: meta.OpPolicyDelete, Space: space, Name: name, Operator: operator}
 	}
 	p := &meta.Policy{
-		Namespace: space, Name: name, Operator: operator, Priority: rapid.Int64Range(-1, 1).Draw(t, "priority"),
+		Namespace: space, Name: name, Operator: operator, Priority: float64(rapid.IntRange(-1, 1).Draw(t, "priority")) / 2,
 		Pattern:  rapid.SampledFrom([]string{"", "q", "^q[01]$", "0", "x"}).Draw(t, "pattern"),
 		ApplyTo:  rapid.SampledFrom([]meta.ApplyTo{"all", "queues", "exchanges", "classic", "quorum"}).Draw(t, "apply to"),
 		Settings: settings(t), Definition: meta.Arguments{"k": int64(1)},

@@ -187,21 +187,21 @@ func ReadPolicy(spec *broker.PolicySpec, b PolicyBody) string {
 	note(readApplyTo(spec, b.ApplyTo))
 	switch pattern, ok := b.Pattern.(string); {
 	case !ok:
-		note("pattern should be a binary but was " + erlang(b.Pattern))
+		note("pattern should be a binary but was " + ErlangTerm(b.Pattern))
 	default:
 		spec.Pattern = pattern
 		if _, err := auth.CompilePattern(pattern); err != nil {
-			note("pattern should be regular expression but is invalid: " + strings.ReplaceAll(err.Error(), "\n", ": "))
+			note("pattern should be regular expression but is invalid: " + strings.TrimPrefix(err.Error(), auth.ErrPattern.Error()+"\n"))
 		}
 	}
 	switch n := b.Priority.(type) {
 	case nil:
 	case int64:
-		spec.Priority = n
+		spec.Priority = float64(n)
 	case float64:
-		note("priority should be a whole number, actually was " + erlang(n))
+		spec.Priority = n
 	default:
-		note("priority should be a number, actually was " + erlang(n))
+		note("priority should be a number, actually was " + ErlangTerm(n))
 	}
 	if len(wrong) == 0 {
 		return ""
@@ -235,7 +235,7 @@ func readDefinition(spec *broker.PolicySpec, v any) string {
 	definition, ok := v.(map[string]any)
 	switch {
 	case !ok:
-		return "definition must be a dictionary: " + erlang(v)
+		return "definition must be a dictionary: " + ErlangTerm(v)
 	case len(definition) == 0:
 		return "no policy provided"
 	}
@@ -246,10 +246,10 @@ func readDefinition(spec *broker.PolicySpec, v any) string {
 		value := definition[name]
 		switch {
 		case !known || spec.Operator && !k.operator:
-			unknown = append(unknown, "{"+erlang(name)+","+erlang(value)+"}")
+			unknown = append(unknown, "{"+ErlangTerm(name)+","+ErlangTerm(value)+"}")
 			continue
 		case !k.read(&m, value):
-			return erlang(value) + " is not a valid " + k.bad
+			return ErlangTerm(value) + " is not a valid " + k.bad
 		}
 		for _, class := range k.unfit {
 			if !slices.Contains(spec.Unfit, class) {
@@ -269,28 +269,35 @@ func readDefinition(spec *broker.PolicySpec, v any) string {
 	return ""
 }
 
-// erlang is a JSON value as RabbitMQ prints it.
-func erlang(v any) string {
+// ErlangTerm is a JSON value as RabbitMQ prints it.
+func ErlangTerm(v any) string {
 	switch v := v.(type) {
 	case string:
 		return "<<" + strconv.Quote(v) + ">>"
 	case []any:
 		items := make([]string, len(v))
 		for i := range v {
-			items[i] = erlang(v[i])
+			items[i] = ErlangTerm(v[i])
 		}
 		return "[" + strings.Join(items, ",") + "]"
 	case map[string]any:
 		var items []string
 		for _, k := range slices.Sorted(maps.Keys(v)) {
-			items = append(items, erlang(k)+" => "+erlang(v[k]))
+			items = append(items, ErlangTerm(k)+" => "+ErlangTerm(v[k]))
 		}
 		return "#{" + strings.Join(items, ",") + "}"
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
 			return strconv.FormatFloat(v, 'f', 1, 64)
 		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, 64), "e")
+		if n, err := strconv.Atoi(exponent); err == nil && (n > 15 || n < -5) {
+			if !strings.Contains(mantissa, ".") {
+				mantissa += ".0"
+			}
+			return mantissa + "e" + strconv.Itoa(n)
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case nil:
 		return "null"
 	}
