@@ -1,5 +1,6 @@
 """Runs scenarios one by one and prints a line for each; starts brokers of its own for those that kill one."""
 
+import concurrent.futures
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import pika
 WAIT = 20  # seconds after which something that must happen is taken for lost
 
 SCENARIOS = []
+CLIENT = "python"  # the first word of the lines
 
 
 def scenario(name):
@@ -28,21 +30,36 @@ def scenario(name):
 
 
 def run_all():
-    wanted = re.compile(os.environ.get("SCENARIO", ""))
-    failed = 0
-    for name, function in SCENARIOS:
-        if not wanted.search(name):
-            continue
-        began = time.monotonic()
-        try:
-            function()
-        except BaseException as e:  # pylint: disable=broad-except
-            failed += 1
-            traceback.print_exc()
-            print(f"FAIL python {name}: {type(e).__name__}: {e}".replace("\n", " "), flush=True)
-        else:
-            print(f"ok   python {name} ({(time.monotonic() - began) * 1000:.0f} ms)", flush=True)
-    return 1 if failed else 0
+    return int(any([run(name, function) for name, function in wanted()]))
+
+
+def wanted():
+    pattern = re.compile(os.environ.get("SCENARIO", ""))
+    return [(name, function) for name, function in SCENARIOS if pattern.search(name)]
+
+
+def run(name, function):
+    """Returns whether it failed."""
+    began = time.monotonic()
+    try:
+        function()
+    except BaseException as e:  # pylint: disable=broad-except
+        traceback.print_exc()
+        print(f"FAIL {CLIENT} {name}: {type(e).__name__}: {e}".replace("\n", " "), flush=True)
+        return True
+    print(f"ok   {CLIENT} {name} ({(time.monotonic() - began) * 1000:.0f} ms)", flush=True)
+    return False
+
+
+def run_apart(program, at_once=2):
+    """Runs every scenario in a process of its own, some of them at once."""
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        ends = pool.map(lambda s: subprocess.run([sys.executable, "-u", program, s[0]], timeout=6 * WAIT, check=False), wanted())
+    return int(any(end.returncode for end in ends))
+
+
+def run_one(name):
+    return int(run(name, dict(SCENARIOS)[name]))
 
 
 def expect(got, wanted, what=""):
