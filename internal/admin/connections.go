@@ -44,6 +44,8 @@ type secureItem struct {
 	Secure   bool    `json:"ssl"`
 	Version  *string `json:"ssl_protocol"`
 	Cipher   *string `json:"ssl_cipher"`
+	Exchange *string `json:"ssl_key_exchange"` // part of the cipher's name
+	Hash     *string `json:"ssl_hash"`         // likewise
 	Subject  *string `json:"peer_cert_subject"`
 	Issuer   *string `json:"peer_cert_issuer"`
 	Validity *string `json:"peer_cert_validity"`

@@ -61,6 +61,17 @@ func (c *call) checkAlone() *failure {
 	return c.ok(map[string]string{"status": "ok", "reason": "single node cluster"})
 }
 
+// checkLeaders fails while no queue has one: this node leads all of them from the
+// moment it serves until it closes.
+func (c *call) checkLeaders() *failure { return c.checkService() }
+
+func (c *call) checkLeadersOf() *failure {
+	if f := c.space(c.args[0]); f != nil {
+		return f
+	}
+	return c.checkLeaders()
+}
+
 // units are the words for the time a certificate may have left.
 var units = map[string]time.Duration{
 	"days": day, "weeks": 7 * day, "months": day * 365 / 12, "years": 365 * day,

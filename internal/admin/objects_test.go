@@ -248,6 +248,12 @@ func TestListQueries(t *testing.T) {
 	if len(items[0]) != 2 {
 		t.Errorf("columns: %v", items[0])
 	}
+	items = n.call(200, "GET", "/api/queues?disable_stats=true&enable_queue_totals=true&name=q00", "").items(t)
+	want(t, items[0], "name", "q00", "messages", "0", "message_stats", "<nil>", "consumers", "<nil>")
+	items = n.call(200, "GET", "/api/queues?disable_stats=true&name=q00", "").items(t)
+	want(t, items[0], "name", "q00", "type", "classic", "messages", "<nil>")
+	want(t, n.call(400, "GET", "/api/queues?page=9&page_size=10", "").object(t),
+		"error", "page_out_of_range", "reason", "Page out of range, page: 9 page size: 10, len: 27")
 	for _, bad := range []string{"page=0", "page=x", "page=9", "page=1&page_size=501", "name=(&use_regex=true"} {
 		n.call(400, "GET", "/api/queues?"+bad, "")
 	}
@@ -277,7 +283,8 @@ func TestChecks(t *testing.T) {
 	}
 	for _, path := range []string{
 		"node-is-quorum-critical", "ready-to-serve-clients", "below-node-connection-limit", "metadata-store/initialized",
-		"certificate-expiration/3/months",
+		"certificate-expiration/3/months", "quorum-queues-without-elected-leaders/all-vhosts/",
+		"quorum-queues-without-elected-leaders/vhost/%2F/pattern/.*",
 	} {
 		want(t, n.call(200, "GET", "/api/health/checks/"+path, "").object(t), "status", "ok")
 	}

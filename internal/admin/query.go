@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -47,7 +48,10 @@ func (c *call) list(n int, name func(i int) string, view func(i int) any) *failu
 	}
 	pages := max((total+size-1)/size, 1)
 	if page > pages {
-		return badRequest("page_out_of_range")
+		return &failure{
+			status: http.StatusBadRequest, name: "page_out_of_range",
+			reason: fmt.Sprintf("Page out of range, page: %d page size: %d, len: %d", page, size, total),
+		}
 	}
 	from, to := (page-1)*size, min(page*size, total)
 	items := make([]any, 0, size)

@@ -31,13 +31,15 @@ type queueItem struct {
 	Bytes               int64          `json:"message_bytes"`
 	BytesReady          int64          `json:"message_bytes_ready"`
 	Consumers           int            `json:"consumers"`
-	ActiveConsumer      string         `json:"single_active_consumer_tag,omitempty"`
+	ActiveConsumer      *string        `json:"single_active_consumer_tag"`
 	BytesUnacknowledged int64          `json:"message_bytes_unacknowledged"`
 	MessagesDetails     rate           `json:"messages_details"`
 	ReadyDetails        rate           `json:"messages_ready_details"`
 	UnackedDetails      rate           `json:"messages_unacknowledged_details"`
 	Stats               map[string]any `json:"message_stats"`
-	// Details are there where one queue is asked for.
+	// Details are there where one queue is asked for, and Only, the tag of its
+	// exclusive consumer, where it has one.
+	Only    *string         `json:"exclusive_consumer_tag,omitempty"`
 	Details *[]consumerItem `json:"consumer_details,omitempty"`
 }
 
@@ -55,7 +57,7 @@ func (c *call) showQueue(q *broker.QueueInfo) *queueItem {
 		Policy: given(q.Policy), Operator: given(q.OperatorPolicy), Effective: object(q.Definition), Node: c.node, State: "running",
 		Messages: q.Total, Ready: q.Ready, Unacknowledged: q.Unsettled, Bytes: q.Bytes, BytesReady: q.ReadyBytes,
 		BytesUnacknowledged: max(q.Bytes-q.ReadyBytes, 0),
-		Consumers:           q.Consumers, ActiveConsumer: q.ActiveConsumer,
+		Consumers:           q.Consumers, ActiveConsumer: given(q.ActiveConsumer),
 		MessagesDetails: rate{depth[0]}, ReadyDetails: rate{depth[1]}, UnackedDetails: rate{depth[2]},
 		Stats: c.rated(queueKey(q.Log), counter{"publish", q.Published}, counter{"deliver_get", q.Delivered},
 			counter{"ack", q.Acked}, counter{"redeliver", q.Redelivered}),
@@ -85,7 +87,25 @@ func (c *call) queues() *failure {
 	}
 	all := c.options.Broker.Queues(spaces...)
 	c.rates.prune(len(all), c.options.Clock.Millis())
-	return c.list(len(all), func(i int) string { return all[i].Name }, func(i int) any { return c.showQueue(&all[i]) })
+	view := func(i int) any { return c.showQueue(&all[i]) }
+	if q := c.r.URL.Query(); q.Get("disable_stats") == "true" {
+		totals := q.Get("enable_queue_totals") == "true"
+		view = func(i int) any { return c.showQueueOnly(&all[i], totals) }
+	}
+	return c.list(len(all), func(i int) string { return all[i].Name }, view)
+}
+
+// showQueueOnly shows a queue without its numbers, or with its totals alone.
+func (c *call) showQueueOnly(q *broker.QueueInfo, totals bool) map[string]any {
+	item := map[string]any{
+		"name": q.Name, "vhost": q.Namespace, "type": native.QueueType(q.Arguments), "durable": q.Durable, "auto_delete": q.AutoDelete,
+		"exclusive": q.Exclusive, "arguments": object(q.Arguments), "policy": given(q.Policy), "operator_policy": given(q.OperatorPolicy),
+		"effective_policy_definition": object(q.Definition), "node": c.node, "state": "running",
+	}
+	if totals {
+		item["messages"], item["messages_ready"], item["messages_unacknowledged"] = q.Total, q.Ready, q.Unsettled
+	}
+	return item
 }
 
 // findQueue finds the queue a path names. A plus is a plus, but some clients
@@ -112,6 +132,11 @@ func (c *call) queue() *failure {
 	item := c.showQueue(&q)
 	details := c.consumersOf(&q)
 	item.Details = &details
+	for i := range details {
+		if details[i].Exclusive {
+			item.Only = &details[i].Tag
+		}
+	}
 	return c.ok(item)
 }
 

@@ -72,6 +72,10 @@ func checkRoutes() []entry {
 		get("certificate-expiration/*/*", (*call).checkCertificates),
 		get("metadata-store/initialized", (*call).live), get("metadata-store/initialized/with-data", (*call).live),
 		get("node-is-quorum-critical", (*call).checkAlone),
+		get("quorum-queues-without-elected-leaders/all-vhosts", (*call).checkLeaders),
+		get("quorum-queues-without-elected-leaders/all-vhosts/pattern/*", (*call).checkLeaders),
+		get("quorum-queues-without-elected-leaders/vhost/*", (*call).checkLeadersOf),
+		get("quorum-queues-without-elected-leaders/vhost/*/pattern/*", (*call).checkLeadersOf),
 		get("port-listener/*", (*call).checkPort), get("protocol-listener/*", (*call).checkProtocol),
 	}
 }

@@ -251,8 +251,8 @@ func (c *conn) connectionOpen(arguments []byte) *exception {
 	c.client = nil
 	c.state = stateRunning
 	c.deadline(0)
-	c.send(0, &codec.ConnectionOpenOk{})
 	c.startTimer()
+	c.send(0, &codec.ConnectionOpenOk{})
 	return nil
 }
 
