@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 
@@ -89,6 +90,36 @@ func benchmarkPath(b *testing.B, fs vfs.FS, dir string, size int) {
 	}
 	b.StopTimer()
 	if err := n.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkPolicyChange sets a policy that matches 10,000 queues, each time with
+// another limit, and waits until it is in force.
+func BenchmarkPolicyChange(b *testing.B) {
+	br, err := broker.Open(broker.Options{FS: vfs.NewMem(), Dir: "data", Fatal: func(err error) { b.Error(err) }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, _ := br.Authenticate("guest", "guest", loopback)
+	s, _ := br.Open(p, broker.SessionOptions{Namespace: "/", Name: "bench"})
+	for i := range 10_000 {
+		if _, _, err := s.DeclareQueue(broker.QueueSpec{Name: fmt.Sprint("queue-", i), Durable: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		limit := int64(i)
+		_, err := br.PutPolicy(p, broker.PolicySpec{
+			Namespace: "/", Name: "p", Pattern: "^queue-", ApplyTo: broker.ApplyToAll, Settings: broker.Settings{MaxLength: &limit},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	if err := br.Close(); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -427,6 +427,7 @@ func shardConfig(q *meta.Queue) shard.Config {
 	set(&c.Stream, s.Stream)
 	if s.DeliveryLimit != nil && *s.DeliveryLimit >= 0 {
 		c.DeliveryLimit = uint32(min(*s.DeliveryLimit, 1<<31))
+		c.NoReturns = *s.DeliveryLimit == 0
 	}
 	if s.Overflow != nil {
 		c.Overflow = shard.Overflow(*s.Overflow)

@@ -27,6 +27,8 @@ type Config struct {
 	// DeliveryLimit is how many counted releases a message survives; 0 is any
 	// number.
 	DeliveryLimit uint32
+	// NoReturns lets a message survive no counted release at all.
+	NoReturns bool
 	// MaxLength and MaxBytes bound the ready messages; -1 is no bound.
 	MaxLength, MaxBytes int64
 	Overflow            Overflow

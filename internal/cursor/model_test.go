@@ -129,7 +129,7 @@ func (m *model) release(o record.Offset, delay, now int64, counted bool) cursor.
 	msg.returned = true
 	if counted {
 		msg.count++
-		if m.config.DeliveryLimit > 0 && msg.count > m.config.DeliveryLimit {
+		if m.config.NoReturns || m.config.DeliveryLimit > 0 && msg.count > m.config.DeliveryLimit {
 			msg.state = held
 			return cursor.OverLimit
 		}

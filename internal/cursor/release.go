@@ -82,7 +82,7 @@ func (s *Settling) release(o record.Offset, delay, now int64, counted bool) Verd
 		s.evict(o)
 	}
 	count := s.returned.add(o, counted)
-	if counted && s.config.DeliveryLimit > 0 && count > s.config.DeliveryLimit {
+	if limit := s.config.DeliveryLimit; counted && (s.config.NoReturns || limit > 0 && count > limit) {
 		s.held.Add(o)
 		return OverLimit
 	}
@@ -135,7 +135,7 @@ func (s *Settling) releasesPlainly(lo, hi record.Offset, counted bool) bool {
 	return s.config.BackoffMin == 0 &&
 		!s.dead.touches(lo, hi) &&
 		(s.waiting == nil || !s.waiting.timed.touches(lo, hi)) &&
-		(!counted || !s.returned.once.touches(lo, hi))
+		(!counted || !s.config.NoReturns && !s.returned.once.touches(lo, hi))
 }
 
 // touches tells whether the set has an offset of [lo, hi).

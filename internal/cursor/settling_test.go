@@ -29,6 +29,7 @@ func drawConfig(t *rapid.T, exact bool) cursor.Config {
 	c := cursor.Config{
 		Lanes:         rapid.SampledFrom([]uint8{0, 1, 2, 3, 10}).Draw(t, "lanes"),
 		DeliveryLimit: uint32(sometimes("limit", 2)),
+		NoReturns:     sometimes("no returns", 1) > 0,
 		MaxLength:     rapid.SampledFrom([]int64{-1, -1, 3}).Draw(t, "maxLength"),
 		MaxBytes:      -1,
 		Overflow:      cursor.Overflow(rapid.IntRange(0, 1).Draw(t, "overflow")),

@@ -18,6 +18,7 @@ type Config struct {
 	DeadLetter    bool            `json:"dead,omitempty"` // rejected and expired messages are kept until stored elsewhere
 	SingleActive  bool            `json:"sac,omitempty"`
 	DeliveryLimit uint32          `json:"limit,omitempty"`
+	NoReturns     bool            `json:"no_returns,omitempty"` // a delivery limit of 0
 	BackoffMin    int64           `json:"back_min,omitempty"`
 	BackoffMax    int64           `json:"back_max,omitempty"`
 	Lease         int64           `json:"lease,omitempty"` // ms
@@ -65,7 +66,7 @@ func (c *Config) cursor() cursor.Config {
 		burst = int(c.RatePerSecond / 20) // 50 ms worth, so that timers need not be finer
 	}
 	return cursor.Config{
-		Lanes: c.lanes(), DeliveryLimit: c.DeliveryLimit,
+		Lanes: c.lanes(), DeliveryLimit: c.DeliveryLimit, NoReturns: c.NoReturns,
 		MaxLength: c.MaxLength, MaxBytes: c.MaxBytes, Overflow: c.Overflow,
 		SingleActive: c.SingleActive, BackoffMin: c.BackoffMin, BackoffMax: c.BackoffMax,
 		RatePerSecond: c.RatePerSecond, RateBurst: burst, LeaseTimeout: c.Lease,

@@ -243,6 +243,7 @@ func TestQuorumDeliveryLimit(t *testing.T) {
 	}{
 		{"default", amqp.Table{"x-queue-type": "quorum"}, 21},
 		{"declared", amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": 2}, 3},
+		{"none", amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": 0}, 1},
 		{"by-policy", amqp.Table{"x-queue-type": "quorum"}, 5},
 		{"unlimited", amqp.Table{"x-queue-type": "quorum", "x-delivery-limit": -1}, 40},
 	} {
