@@ -64,7 +64,7 @@ func (n *node) busy() (*amqp.Connection, *amqp.Channel) {
 			}
 		}
 	}
-	must[amqp.Queue](t)(ch.QueueInspect("q")) // everything before it was read
+	must[amqp.Queue](t)(ch.QueueDeclarePassive("q", true, false, false, false, nil)) // everything before it was read
 	return c, ch
 }
 
@@ -212,7 +212,7 @@ func TestOpenTransactionsAreListed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must[amqp.Queue](t)(ch.QueueInspect("q"))
+	must[amqp.Queue](t)(ch.QueueDeclarePassive("q", true, false, false, false, nil))
 	show := func(fields ...string) {
 		t.Helper()
 		c := n.call(200, "GET", "/api/channels", "").items(t)[0]
@@ -229,7 +229,69 @@ func TestOpenTransactionsAreListed(t *testing.T) {
 	if err := m.Ack(false); err != nil {
 		t.Fatal(err)
 	}
-	must[amqp.Queue](t)(ch.QueueInspect("q"))
+	must[amqp.Queue](t)(ch.QueueDeclarePassive("q", true, false, false, false, nil))
 	show("messages_uncommitted", "0", "acks_uncommitted", "1")
 	want(t, n.call(200, "GET", "/api/channels", "").items(t)[0]["message_stats"].(map[string]any), "publish", "3", "ack", "0")
+}
+
+// Listings run beside clients that open, use and close channels; the totals count
+// everything exactly once.
+func TestListingsWhileChannelsComeAndGo(t *testing.T) {
+	n := start(t)
+	const clients, rounds, messages = 4, 12, 5
+	n.call(201, "PUT", "/api/queues/%2F/q", `{}`)
+	done := make(chan error, clients)
+	for range clients {
+		c := n.dial()
+		go func() { done <- churnChannels(c, rounds, messages) }()
+	}
+	last := 0.0
+	for left := clients; left > 0; {
+		for _, path := range []string{"/api/channels", "/api/connections", "/api/consumers", "/metrics/per-object?prefix=rabbitmq"} {
+			n.call(200, "GET", path, "")
+		}
+		stats := n.call(200, "GET", "/api/overview", "").object(t)["message_stats"].(map[string]any)
+		if now := stats["publish"].(float64); now < last {
+			t.Errorf("%v publishes after %v", now, last)
+		} else {
+			last = now
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			left--
+		default:
+		}
+	}
+	o := n.call(200, "GET", "/api/overview", "").object(t)
+	want(t, o["message_stats"].(map[string]any), "publish", fmt.Sprint(clients*rounds*messages), "confirm", fmt.Sprint(clients*rounds*messages))
+	want(t, o["churn_rates"].(map[string]any), "channel_created", fmt.Sprint(clients*rounds), "channel_closed", fmt.Sprint(clients*rounds))
+}
+
+func churnChannels(c *amqp.Connection, rounds, messages int) error {
+	for range rounds {
+		ch, err := c.Channel()
+		if err != nil {
+			return err
+		}
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		if _, err := ch.Consume("q", "", true, false, false, false, nil); err != nil {
+			return err
+		}
+		for range messages {
+			d, err := ch.PublishWithDeferredConfirm("", "q", false, false, amqp.Publishing{Body: []byte("m")})
+			if err != nil {
+				return err
+			}
+			d.Wait()
+		}
+		if err := ch.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

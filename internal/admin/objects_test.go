@@ -131,7 +131,7 @@ func TestQueueIsTheSameForAMQP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ch.QueueInspect("q"); err != nil { // behind the publish
+	if _, err := ch.QueueDeclarePassive("q", true, false, false, false, nil); err != nil { // behind the publish
 		t.Fatal(err)
 	}
 	items := n.call(200, "POST", "/api/queues/%2F/q/get", `{"count":"5","ackmode":"ack_requeue_false","encoding":"auto"}`).items(t)

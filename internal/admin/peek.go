@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
 )
 
@@ -116,7 +117,7 @@ func (c *call) sendPeeked(s *broker.Session, at broker.Position, n int, encoding
 				return nil
 			}
 			sent++
-			item := peeked{p.Offset, p.Standing.String(), p.Count, storedAt(p.Record), showMessage(p.Record, encoding, truncate)}
+			item := peeked{p.Offset, c.standing(p.Standing), p.Count, storedAt(p.Record), showMessage(p.Record, encoding, truncate)}
 			item.Redelivered = p.Redelivered
 			if encoder.Encode(&item) != nil {
 				return nil // the client has gone
@@ -128,6 +129,17 @@ func (c *call) sendPeeked(s *broker.Session, at broker.Position, n int, encoding
 			return nil
 		}
 	}
+}
+
+// standing is the word for a message's state. Nothing of a stream is ever settled.
+func (c *call) standing(s broker.Standing) string {
+	if s != broker.Settled {
+		return s.String()
+	}
+	if q, ok := c.options.Broker.Queue(c.args[0], c.args[1]); ok && native.QueueType(q.Arguments) == "stream" {
+		return "stored"
+	}
+	return s.String()
 }
 
 // storedAt is when a record came into its queue, in unix milliseconds.

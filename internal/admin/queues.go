@@ -129,6 +129,9 @@ func (c *call) queue() *failure {
 	if f != nil {
 		return f
 	}
+	if query := c.r.URL.Query(); query.Get("disable_stats") == "true" {
+		return c.ok(c.showQueueOnly(&q, query.Get("enable_queue_totals") == "true"))
+	}
 	item := c.showQueue(&q)
 	details := c.consumersOf(&q)
 	item.Details = &details

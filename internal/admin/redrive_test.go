@@ -278,6 +278,16 @@ func TestPeekShowsEveryMessageAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestPeekAndRedriveOfAStream(t *testing.T) {
+	n := start(t)
+	n.call(201, "PUT", "/api/queues/%2F/s", `{"type":"stream"}`)
+	n.call(200, "POST", "/api/exchanges/%2F//publish", `{"routing_key":"s","payload":"m"}`)
+	items := n.call(200, "GET", "/api/weir/queues/%2F/s/messages", "").items(t)
+	want(t, items[0], "payload", "m", "state", "stored", "offset", "0")
+	_, end := n.redrive("s", `{"to":{"queue":"s"}}`)
+	want(t, end, "moved", "0", "done", "false", "error", `a stream is read by offset (queue "s")`)
+}
+
 func TestRewind(t *testing.T) {
 	n := start(t)
 	ch := must[*amqp.Channel](t)(n.dial().Channel())
