@@ -176,10 +176,8 @@ func (i *importer) user(u *userDefinition) *failure {
 }
 
 func (i *importer) vhost(v *vhostDefinition) *failure {
-	switch v.Metadata.QueueType {
-	case "", "undefined", "classic":
-	default:
-		return named("vhost", v.Name, "", badRequest("default_queue_type '"+v.Metadata.QueueType+"' is not offered"))
+	if f := defaultQueueType(v.Metadata.QueueType); f != nil {
+		return named("vhost", v.Name, "", f)
 	}
 	words, about := v.Tags, cmp.Or(v.Description, v.Metadata.Description)
 	if len(words) == 0 {

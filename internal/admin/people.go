@@ -56,6 +56,7 @@ func (c *call) putVhost() *failure {
 		Description string `json:"description"`
 		Tags        tags   `json:"tags"`
 		Tracing     flag   `json:"tracing"`
+		QueueType   string `json:"default_queue_type"`
 		Vhost       string `json:"vhost"` // rabbitmqadmin's own, and no part of a virtual host
 	}
 	if f := c.read(&body); f != nil {
@@ -67,11 +68,23 @@ func (c *call) putVhost() *failure {
 	if body.Tracing {
 		return badRequest("tracing is not offered")
 	}
+	if f := defaultQueueType(body.QueueType); f != nil {
+		return f
+	}
 	created, err := c.options.Broker.PutNamespace(c.principal, c.args[0], body.Description, body.Tags...)
 	if err != nil {
 		return failed(err)
 	}
 	return c.done(created)
+}
+
+// defaultQueueType takes the one there is.
+func defaultQueueType(name string) *failure {
+	switch name {
+	case "", "undefined", "classic":
+		return nil
+	}
+	return badRequest("default_queue_type '" + name + "' is not offered")
 }
 
 func (c *call) deleteVhost() *failure {

@@ -14,6 +14,8 @@ func TestUsersVhostsPermissions(t *testing.T) {
 	n.call(204, "PUT", "/api/vhosts/v", `{"description":"e"}`)
 	want(t, n.call(200, "GET", "/api/vhosts/v", "").object(t), "description", "e")
 	n.call(400, "PUT", "/api/vhosts/v", `{"tracing":true}`)
+	n.call(400, "PUT", "/api/vhosts/v", `{"default_queue_type":"quorum"}`)
+	n.call(204, "PUT", "/api/vhosts/v", `{"description":"e","default_queue_type":"classic"}`)
 	n.call(201, "PUT", "/api/users/ann", `{"password":"s","tags":"management, monitoring"}`)
 	want(t, n.call(200, "GET", "/api/users/ann", "").object(t), "name", "ann", "tags", "[management monitoring]")
 	if r := n.call(200, "GET", "/api/users", ""); strings.Contains(r.body, "argon2") {

@@ -1,6 +1,8 @@
 package broker_test
 
 import (
+	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"weir/internal/broker"
@@ -72,5 +74,75 @@ func TestDeduplicationByPolicy(t *testing.T) {
 	must(t, n.DeletePolicy(guest, "/", "p", false))
 	if got := twice(); got != 5 {
 		t.Errorf("%d after it", got)
+	}
+}
+
+// TestPowerCutsWhilePoliciesChange cuts the power at every sync: what queues do
+// after a restart is what their policy says then, whichever that is.
+func TestPowerCutsWhilePoliciesChange(t *testing.T) {
+	disk := vfs.NewMem()
+	var mu sync.Mutex
+	var scenes []*vfs.Mem
+	changing := false
+	rng := rand.New(rand.NewPCG(1, 2))
+	fs := vfs.Inject(disk, func(op vfs.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if changing && op.Kind == vfs.OpSync {
+			scenes = append(scenes, disk.CrashClone(func() bool { return rng.IntN(2) == 0 }))
+		}
+		return nil
+	})
+	set := func(on bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		changing = on
+	}
+	n := start(t, fs, tiny)
+	guest := login(t, n, "guest", "guest")
+	s := n.session()
+	names := []string{"a", "b", "c"}
+	for _, name := range names {
+		declare(t, s, broker.QueueSpec{Name: name, Durable: true})
+	}
+	set(true)
+	for limit := int64(1); limit <= 8; limit++ {
+		_, err := n.PutPolicy(guest, broker.PolicySpec{
+			Namespace: "/", Name: "p", Pattern: "^[ab]$", ApplyTo: broker.ApplyToAll,
+			Settings: broker.Settings{MaxLength: &limit}, Definition: map[string]any{"max-length": limit},
+		})
+		must(t, err)
+	}
+	must(t, n.DeletePolicy(guest, "/", "p", false))
+	set(false)
+	s.Close()
+	n.stop()
+	seen := map[uint64]bool{}
+	for i, scene := range scenes {
+		n := start(t, scene, tiny)
+		s := n.session()
+		p := newPublisher(s)
+		for _, name := range names {
+			for range 10 {
+				p.send(t, "", name, "m")
+			}
+		}
+		p.wait()
+		for _, name := range names {
+			q, _ := n.Queue("/", name)
+			want := uint64(10)
+			if limit, ok := q.Definition["max-length"].(int64); ok {
+				want = uint64(limit)
+			}
+			if q.Ready != want || name == "c" && q.Policy != "" {
+				t.Errorf("scene %d: %s keeps %d, with policy %q %v", i, name, q.Ready, q.Policy, q.Definition)
+			}
+			seen[want] = true
+		}
+		s.Close()
+		n.stop()
+	}
+	if len(seen) < 8 {
+		t.Errorf("only %v seen in %d scenes", seen, len(scenes))
 	}
 }
