@@ -96,7 +96,7 @@ func TestChannelsOfAClient(t *testing.T) {
 	if r := run(t, environ, "", "connection", "rm", name, "--reason", "maintenance"); r.status != 0 {
 		t.Errorf("rm: %d %s", r.status, r.err)
 	}
-	if why := <-closed; why == nil || why.Code != 320 || !strings.Contains(why.Reason, "'maintenance'") {
+	if why := <-closed; why == nil || why.Code != 320 || why.Reason != "CONNECTION_FORCED - maintenance" {
 		t.Errorf("closed with %v", why)
 	}
 }

@@ -191,7 +191,7 @@ func TestConnectionsOfAUserAreClosedTogether(t *testing.T) {
 	closed := c.NotifyClose(make(chan *amqp.Error, 1))
 	n.call(204, "DELETE", "/api/connections/username/nobody", "")
 	n.call(204, "DELETE", "/api/connections/username/guest", "")
-	if reason := <-closed; reason == nil || reason.Code != 320 {
+	if reason := <-closed; reason == nil || reason.Code != 320 || reason.Reason != "CONNECTION_FORCED - Closed via management plugin" {
 		t.Errorf("closed with %v", reason)
 	}
 	n.call(201, "PUT", "/api/users/watcher", `{"password":"p","tags":"management"}`)

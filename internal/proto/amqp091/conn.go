@@ -271,7 +271,11 @@ func (c *conn) requests() {
 		c.shrinkBuffer()
 	}
 	if forced != "" && c.state < stateClosing {
-		c.fail(0, raise(codeConnectionForced, "broker forced connection closure with reason '%s'", forced))
+		text := forced
+		if forced == reasonShutdown { // RabbitMQ's words; other reasons stand alone
+			text = "broker forced connection closure with reason '" + forced + "'"
+		}
+		c.fail(0, raise(codeConnectionForced, "%s", text))
 	}
 }
 

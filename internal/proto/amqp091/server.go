@@ -119,6 +119,9 @@ func (s *Server) forget(c *conn) {
 	delete(s.mu.conns, c)
 }
 
+// reasonShutdown is why a server that drains closes connections.
+const reasonShutdown = "shutdown"
+
 // Drain refuses new connections and asks every client to go away with
 // CONNECTION_FORCED. It returns at once; Serve calls return as clients leave.
 func (s *Server) Drain() {
@@ -126,7 +129,7 @@ func (s *Server) Drain() {
 	defer s.mu.Unlock()
 	s.mu.draining = true
 	for c := range s.mu.conns {
-		c.kill("shutdown")
+		c.kill(reasonShutdown)
 	}
 }
 
