@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/tls"
 	"slices"
+	"strings"
 	"time"
 
 	"weir/internal/auth"
@@ -55,7 +56,8 @@ func showSecure(s *tls.ConnectionState) secureItem {
 	if s == nil {
 		return secureItem{}
 	}
-	version, cipher := tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite)
+	version := strings.Replace(strings.ToLower(tls.VersionName(s.Version)), "tls ", "tlsv", 1)
+	cipher := tls.CipherSuiteName(s.CipherSuite)
 	item := secureItem{Secure: true, Version: &version, Cipher: &cipher}
 	if len(s.PeerCertificates) > 0 {
 		p := s.PeerCertificates[0]

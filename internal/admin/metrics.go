@@ -105,11 +105,13 @@ func (c *call) flushMetrics(w *stats.Writer) *failure {
 type scrape struct {
 	broker.Stats
 	process
+	traffic map[string]broker.DialectTraffic
 	clients broker.DialectTraffic // all but calls of this API
 }
 
 func (c *call) scrape() *scrape {
-	return &scrape{Stats: c.options.Broker.Stats(), process: readProcess(), clients: c.clientTraffic()}
+	traffic := c.options.Broker.Traffic()
+	return &scrape{Stats: c.options.Broker.Stats(), process: readProcess(), traffic: traffic, clients: clientTraffic(traffic)}
 }
 
 func (c *call) metrics() *failure {

@@ -99,12 +99,11 @@ func (c *call) rabbitMetrics(w *stats.Writer, s *scrape) {
 	for _, m := range sumMetrics {
 		w.One("rabbitmq_"+m.name, m.help, stats.Counter, float64(m.read(&s.clients.Traffic)))
 	}
-	traffic := c.options.Broker.Traffic()
 	each := func(list []trafficMetric, labels ...string) {
 		for _, m := range list {
 			w.Begin("rabbitmq_"+m.name, m.help, stats.Counter)
 			for dialect, label := range protocolLabels {
-				t := traffic[dialect].Traffic
+				t := s.traffic[dialect].Traffic
 				w.Sample("rabbitmq_"+m.name, float64(m.read(&t)), append([]string{"protocol", label}, labels...)...)
 			}
 		}

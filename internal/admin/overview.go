@@ -53,9 +53,9 @@ func (c *call) depths(s *broker.Stats) map[string]any {
 }
 
 // clientTraffic sums what clients did; calls of this API are none.
-func (c *call) clientTraffic() broker.DialectTraffic {
+func clientTraffic(traffic map[string]broker.DialectTraffic) broker.DialectTraffic {
 	var sum broker.DialectTraffic
-	for dialect, t := range c.options.Broker.Traffic() {
+	for dialect, t := range traffic {
 		if dialect == dialectCall {
 			continue
 		}
@@ -67,7 +67,7 @@ func (c *call) clientTraffic() broker.DialectTraffic {
 }
 
 func (c *call) overview() *failure {
-	s, t := c.options.Broker.Stats(), c.clientTraffic()
+	s, t := c.options.Broker.Stats(), clientTraffic(c.options.Broker.Traffic())
 	connections := c.connectionsOpen()
 	return c.ok(map[string]any{
 		"product_name": "weir", "product_version": c.options.Version, "management_version": likeRabbitMQ,

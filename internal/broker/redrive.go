@@ -43,6 +43,9 @@ const (
 	// redriveMessagesMax are moved in one transaction, and about so many bytes.
 	redriveMessagesMax = 64
 	redriveBytesMax    = 4 << 20
+	// redriveLookMax are looked at together: a look has a price that grows with
+	// the queue.
+	redriveLookMax = 1024
 )
 
 // redriving is one run.
@@ -100,7 +103,11 @@ func (w *redriving) pace(found []Peeked) {
 	case bytes > redriveBytesMax:
 		w.step = max(w.step/4, 1)
 	case bytes < redriveBytesMax/4:
-		w.step = min(2*w.step, redriveMessagesMax)
+		most := redriveLookMax
+		if w.Rate > 0 { // what is looked at early is no news when its turn comes
+			most = min(most, max(int(w.Rate), redriveMessagesMax))
+		}
+		w.step = min(2*w.step, most)
 	}
 }
 
