@@ -71,7 +71,7 @@ func TestArgumentsAreThoseOfAMQP(t *testing.T) {
 			"PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'odd'\"",
 		},
 		{"/api/queues/%2F/q2", `{"arguments":{"x-max-length":6,"x-queue-version":2}}`, "PRECONDITION_FAILED - inequivalent arg " +
-			"'x-max-length' for queue 'q2' in vhost '/': received the value '6' of type 'long' but current is the value '5' of type 'signedint'"},
+			"'x-max-length' for queue 'q2' in vhost '/': received '6' but current is '5'"},
 		{"/api/exchanges/%2F/e", `{"type":"odd"}`, "PRECONDITION_FAILED - unknown exchange type 'odd'"},
 		{
 			"/api/exchanges/%2F/e", `{"type":"x-delayed-message"}`,

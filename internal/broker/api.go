@@ -75,6 +75,9 @@ type QueueSpec struct {
 	// Arguments are the declaration as the dialect spelled it, kept for listings
 	// and for Check. Values: nil, bool, int64, float64, string, []any, map[string]any.
 	Arguments map[string]any
+	// Invalid is what is wrong with the declaration. It is the answer where the
+	// queue does not exist.
+	Invalid *Error
 	// Check compares Arguments where the queue exists already (not for Passive).
 	Check func(existing map[string]any) *Error
 }

@@ -72,9 +72,11 @@ func (s *Session) mayDeclare(state *meta.State, spec *QueueSpec) (*meta.Queue, *
 		if err := s.may(state, auth.Read, ObjectQueue, spec.Name); err != nil {
 			return nil, err
 		}
-		return nil, s.may(state, auth.Write, ObjectExchange, *to)
+		if err := s.may(state, auth.Write, ObjectExchange, *to); err != nil {
+			return nil, err
+		}
 	}
-	return nil, nil
+	return nil, spec.Invalid
 }
 
 func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {

@@ -63,8 +63,12 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		if name == "" {
 			spec.Name = generated("amq.gen")
 		}
-		if e := native.ReadQueue(&spec, ch.conn.vhost, m.Arguments, name == ""); e != nil {
+		e := native.ReadQueue(&spec, ch.conn.vhost, m.Arguments, name == "")
+		if e != nil && !e.Late {
 			return raiseNative(e)
+		}
+		if e != nil {
+			spec.Invalid = e.Broker()
 		}
 	}
 	ch.conn.waitForPublishes()

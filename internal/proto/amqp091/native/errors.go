@@ -10,6 +10,9 @@ import (
 type Error struct {
 	// NotImplemented: RabbitMQ would take it.
 	NotImplemented bool
+	// Late errors of a queue's declaration count only where the queue is not
+	// there yet: otherwise the declarations are compared first.
+	Late bool
 	// Text is RabbitMQ's, without the name of the reply code.
 	Text string
 }
@@ -27,6 +30,15 @@ func refuse(format string, arguments ...any) *Error {
 
 func notImplemented(format string, arguments ...any) *Error {
 	return &Error{NotImplemented: true, Text: fmt.Sprintf(format, arguments...)}
+}
+
+// Broker is the error as the waist tells it later.
+func (e *Error) Broker() *broker.Error {
+	code := broker.CodeInvalid
+	if e.NotImplemented {
+		code = broker.CodeNotImplemented
+	}
+	return &broker.Error{Code: code, Text: e.Text}
 }
 
 // LimitReached is RabbitMQ's text about a limit that the user met.

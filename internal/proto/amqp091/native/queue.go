@@ -111,13 +111,13 @@ var queueArgumentTable = map[string]queueArgument{
 	"x-delayed-retry-max": {typeQuorum, func(s *broker.Settings, v codec.Value) string { return count(v, &s.BackoffMax) }},
 	// How RabbitMQ stores and places a queue. None of it changes what a client
 	// sees, and the engine does all of it by itself.
-	"x-queue-mode":                {typeClassic, accepted},
+	"x-queue-mode":                {typeClassic, mode},
 	"x-queue-version":             {typeClassic, version},
 	"x-queue-master-locator":      {typeClassic, accepted},
 	"x-queue-leader-locator":      {typeAny, locator},
 	"x-max-in-memory-length":      {typeQuorum, hint},
 	"x-max-in-memory-bytes":       {typeQuorum, hint},
-	"x-quorum-initial-group-size": {typeQuorum, hint},
+	"x-quorum-initial-group-size": {typeQuorum, hintNotZero},
 
 	"x-consumer-disconnected-timeout": {typeQuorum, nil},
 	"x-member-placement-tag":          {typeQuorum, nil},
@@ -230,6 +230,10 @@ func version(_ *broker.Settings, v codec.Value) string {
 	return bad
 }
 
+func mode(_ *broker.Settings, v codec.Value) string {
+	return oneOf(v, fmt.Sprintf("\"unsupported queue mode '%s'\"", v.Bytes), "default", "lazy")
+}
+
 // readQueueType reads x-queue-type; without it a queue is classic.
 func readQueueType(what string, t codec.Table) (queueType, *Error) {
 	v, ok := t.Lookup("x-queue-type")
@@ -251,45 +255,25 @@ func readQueueType(what string, t codec.Table) (queueType, *Error) {
 }
 
 // ReadQueue reads the arguments of a declaration in namespace space into spec.
+// An error that is Late counts only where the queue is not there yet.
 func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed bool) *Error {
 	what := Resource("queue", spec.Name, space)
 	kind, e := readQueueType(what, t)
 	if e != nil {
 		return e
 	}
-	if kind != typeClassic {
-		switch {
-		case serverNamed:
-			return refuse("Cannot declare a server-named queue for type %v", kind)
-		case spec.AutoDelete && kind == typeStream:
-			return refuse("invalid property 'auto-delete' for %s", what)
-		case spec.Exclusive:
-			return refuse("invalid property 'exclusive-owner' for %s", what)
-		case !spec.Durable:
-			return refuse("invalid property 'non-durable' for %s", what)
-		}
+	if kind != typeClassic && serverNamed {
+		return refuse("Cannot declare a server-named queue for type %v", kind)
 	}
-	for rest := t; ; {
-		name, v, next, ok := rest.Next()
-		if !ok {
-			break
-		}
-		rest = next
-		if e := readQueueArgument(&spec.Settings, kind, what, string(name), v); e != nil {
-			return e
-		}
+	spec.Class, spec.Arguments, spec.Check = kind.short(), t.Map(), checkQueue(kind, t)
+	e = checkProperties(spec, kind, what)
+	if e == nil {
+		e = readQueueArguments(&spec.Settings, kind, what, t)
 	}
-	if s := &spec.Settings; s.DeadLetterKey != nil && s.DeadLetterTo == nil {
-		return refuse("invalid arg 'x-dead-letter-routing-key' for %s: routing_key_but_no_dlx_defined", what)
+	if e != nil {
+		e.Late = true
+		return e
 	}
-	switch v, _ := t.Lookup("x-delayed-retry-type"); string(v.Bytes) {
-	case "all":
-	case "failed", "returned":
-		return notImplemented("x-delayed-retry-type '%s' is not implemented", v.Bytes)
-	default:
-		spec.Settings.BackoffMin, spec.Settings.BackoffMax = nil, nil
-	}
-	spec.Class = kind.short()
 	switch kind {
 	case typeQuorum:
 		limit := int64(deliveryLimitDefault)
@@ -297,12 +281,51 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 		spec.PolicyFirst = true // of overflow; RabbitMQ does so here and not for classic ones
 	case typeStream:
 		spec.PolicyFirst = true // of retention, likewise
-		if e := readStream(&spec.Settings, t); e != nil {
+	}
+	return nil
+}
+
+// checkProperties refuses what queues of a type cannot be.
+func checkProperties(spec *broker.QueueSpec, kind queueType, what string) *Error {
+	switch {
+	case kind == typeClassic:
+	case spec.AutoDelete && kind == typeStream:
+		return refuse("invalid property 'auto-delete' for %s", what)
+	case spec.Exclusive:
+		return refuse("invalid property 'exclusive-owner' for %s", what)
+	case !spec.Durable:
+		return refuse("invalid property 'non-durable' for %s", what)
+	}
+	return nil
+}
+
+func readQueueArguments(s *broker.Settings, kind queueType, what string, t codec.Table) *Error {
+	if v, ok := t.Lookup("x-dead-letter-exchange"); ok && v.Kind != 'S' { // looked at before all others
+		return refuse("invalid type '%s' for arg 'x-dead-letter-exchange' in %s", v.TypeName(), what)
+	}
+	for rest := t; ; {
+		name, v, next, ok := rest.Next()
+		if !ok {
+			break
+		}
+		rest = next
+		if e := readQueueArgument(s, kind, what, string(name), v); e != nil {
 			return e
 		}
 	}
-	spec.Arguments = t.Map()
-	spec.Check = checkQueue(kind, t)
+	if s.DeadLetterKey != nil && s.DeadLetterTo == nil {
+		return refuse("invalid arg 'x-dead-letter-routing-key' for %s: routing_key_but_no_dlx_defined", what)
+	}
+	switch v, _ := t.Lookup("x-delayed-retry-type"); string(v.Bytes) {
+	case "all":
+	case "failed", "returned":
+		return notImplemented("x-delayed-retry-type '%s' is not implemented", v.Bytes)
+	default:
+		s.BackoffMin, s.BackoffMax = nil, nil
+	}
+	if kind == typeStream {
+		return readStream(s, t)
+	}
 	return nil
 }
 
@@ -336,30 +359,4 @@ func QueueType(arguments map[string]any) string {
 		return classic
 	}
 	return kind
-}
-
-// checkQueue compares the arguments of a declaration with those of the queue
-// that is there.
-func checkQueue(kind queueType, t codec.Table) func(map[string]any) *broker.Error {
-	return func(existing map[string]any) *broker.Error {
-		current := QueueType(existing)
-		wanted := kind.short()
-		if current != wanted {
-			return mismatch("x-queue-type", described("longstr", wanted), described("longstr", current))
-		}
-		for name, a := range queueArgumentTable {
-			if a.types&kind == 0 {
-				continue
-			}
-			if err := compare(name, t, existing); err != nil {
-				return err
-			}
-		}
-		for name := range ownArguments {
-			if err := compare(name, t, existing); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 }

@@ -84,18 +84,18 @@ func mismatch(field, received, current string) *broker.Error {
 func compare(name string, t codec.Table, existing map[string]any) *broker.Error {
 	v, given := t.Lookup(name)
 	old, there := existing[name]
-	received, current := "none", "none"
-	if given {
-		received = described(v.TypeName(), term(v))
-	}
-	if there {
-		current = describedPlain(old)
-	}
-	if given != there || given && plain(v) != fmt.Sprint(old) {
-		return mismatch(name, received, current)
+	switch {
+	case given && there && plain(v) != fmt.Sprint(old):
+		return mismatch(name, inQuotes(term(v)), inQuotes(fmt.Sprint(old)))
+	case given && !there:
+		return mismatch(name, described(v.TypeName(), term(v)), "none")
+	case there && !given:
+		return mismatch(name, "none", describedPlain(old))
 	}
 	return nil
 }
+
+func inQuotes(value string) string { return "'" + value + "'" }
 
 // plain renders a scalar so that values of one kind can be compared.
 func plain(v codec.Value) string {
