@@ -3,6 +3,7 @@ package admin_test
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -294,4 +295,38 @@ func churnChannels(c *amqp.Connection, rounds, messages int) error {
 		}
 	}
 	return nil
+}
+
+// A user of the management API sees what is his, and of the virtual hosts he may
+// enter; the node is for those who watch it.
+func TestPlainUsersSeeTheirOwn(t *testing.T) {
+	n := start(t)
+	n.busy()
+	n.call(201, "PUT", "/api/vhosts/mine", "")
+	n.call(201, "PUT", "/api/queues/mine/m", `{}`)
+	n.call(201, "PUT", "/api/users/plain", `{"password":"p","tags":"management"}`)
+	n.call(201, "PUT", "/api/permissions/mine/plain", `{"configure":".*","write":".*","read":".*"}`)
+	for path, status := range map[string]int{
+		"GET /api/overview": 200, "GET /api/nodes": 401, "GET /api/channels": 200, "GET /api/connections": 200,
+		"GET /api/vhosts/%2F/channels": 401, "POST /api/rebalance/queues": 401, "POST /api/queues/mine/m/actions": 401,
+		"GET /api/health/checks/alarms": 200, "GET /api/weir/queues/%2F/q/messages": 401,
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		if r := n.as("plain:p", method, path, ""); r.status != status {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
+	for _, path := range []string{"/api/channels", "/api/connections", "/api/consumers"} {
+		if list := n.as("plain:p", "GET", path, "").items(t); len(list) != 0 {
+			t.Errorf("%s: %v", path, list)
+		}
+	}
+	o := n.as("plain:p", "GET", "/api/overview", "").object(t)
+	want(t, o["object_totals"].(map[string]any), "queues", "1", "connections", "0", "channels", "0", "consumers", "0")
+	want(t, o["message_stats"].(map[string]any), "publish", "0")
+	want(t, o["queue_totals"].(map[string]any), "messages", "0")
+	want(t, o, "listeners", "<nil>", "churn_rates", "<nil>")
+	o = n.call(200, "GET", "/api/overview?disable_stats=true", "").object(t)
+	want(t, o, "message_stats", "<nil>", "disable_stats", "true")
+	want(t, o["object_totals"].(map[string]any), "queues", "2", "connections", "1")
 }

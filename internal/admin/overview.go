@@ -3,6 +3,7 @@ package admin
 import (
 	"net"
 	"runtime"
+	"slices"
 
 	"weir/internal/auth"
 	"weir/internal/broker"
@@ -42,13 +43,13 @@ func exchangeTypes() []map[string]any {
 }
 
 // depths are queue totals with their rates.
-func (c *call) depths(s *broker.Stats) map[string]any {
-	messages := float64(s.Ready + s.Unsettled)
-	per := c.rates.of("depths", c.options.Clock.Millis(), []float64{messages, float64(s.Ready), float64(s.Unsettled)})
+func (c *call) depths(key ownKey, ready, unsettled uint64) map[string]any {
+	all := ready + unsettled
+	per := c.rates.of(key, c.options.Clock.Millis(), []float64{float64(all), float64(ready), float64(unsettled)})
 	return map[string]any{
-		"messages": s.Ready + s.Unsettled, "messages_details": rate{per[0]},
-		"messages_ready": s.Ready, "messages_ready_details": rate{per[1]},
-		"messages_unacknowledged": s.Unsettled, "messages_unacknowledged_details": rate{per[2]},
+		"messages": all, "messages_details": rate{per[0]},
+		"messages_ready": ready, "messages_ready_details": rate{per[1]},
+		"messages_unacknowledged": unsettled, "messages_unacknowledged_details": rate{per[2]},
 	}
 }
 
@@ -66,26 +67,79 @@ func clientTraffic(traffic map[string]broker.DialectTraffic) broker.DialectTraff
 	return sum
 }
 
+// overview shows what everybody may know, and the numbers of all that the caller
+// may see.
 func (c *call) overview() *failure {
-	s, t := c.options.Broker.Stats(), clientTraffic(c.options.Broker.Traffic())
-	connections := c.connectionsOpen()
-	return c.ok(map[string]any{
+	plain := c.r.URL.Query().Get("disable_stats") == "true"
+	o := map[string]any{
 		"product_name": "weir", "product_version": c.options.Version, "management_version": likeRabbitMQ,
 		"rabbitmq_version": likeRabbitMQ, "erlang_version": "", "erlang_full_version": "not Erlang: " + runtime.Version(),
-		"cluster_name": c.node, "node": c.node, "rates_mode": "basic", "exchange_types": exchangeTypes(),
-		"disable_stats": false, "enable_queue_totals": false, "default_queue_type": "classic", "cluster_tags": []any{}, "node_tags": []any{},
-		"statistics_db_event_queue": 0, "listeners": c.listeners(), "contexts": []any{},
-		"churn_rates": c.rated("churn",
-			counter{"connection_created", t.Opened}, counter{"connection_closed", t.Opened - t.Open},
-			counter{"channel_created", t.PartsOpened}, counter{"channel_closed", t.PartsClosed},
-			counter{"queue_declared", s.QueuesDeclared}, counter{"queue_created", s.QueuesCreated}, counter{"queue_deleted", s.QueuesDeleted}),
-		"object_totals": map[string]any{
-			"connections": len(connections), "channels": t.PartsOpened - t.PartsClosed,
-			"consumers": s.Consumers, "exchanges": s.Exchanges, "queues": s.Queues,
-		},
-		"queue_totals":  c.depths(&s),
-		"message_stats": c.rated("clients", trafficCounters(&t.Traffic)...),
+		"cluster_name": c.node, "rates_mode": "basic", "exchange_types": exchangeTypes(), "disable_stats": plain,
+		"enable_queue_totals": false, "default_queue_type": "classic", "cluster_tags": []any{}, "node_tags": []any{},
+	}
+	switch {
+	case plain:
+		o["node"] = c.node
+		spaces := c.visible()
+		o["object_totals"] = map[string]any{
+			"connections": len(c.connectionsOpen()), "queues": c.options.Broker.Survey(spaces...).Len(),
+			"exchanges": len(c.options.Broker.Exchanges(spaces...)),
+		}
+	case c.roles.Has(auth.Monitoring):
+		c.overviewAll(o)
+	default:
+		c.overviewOwn(o)
+	}
+	return c.ok(o)
+}
+
+// overviewAll adds what there is on the whole node.
+func (c *call) overviewAll(o map[string]any) {
+	s, t := c.options.Broker.Stats(), clientTraffic(c.options.Broker.Traffic())
+	o["node"], o["listeners"], o["contexts"], o["statistics_db_event_queue"] = c.node, c.listeners(), []any{}, 0
+	o["churn_rates"] = c.rated("churn",
+		counter{"connection_created", t.Opened}, counter{"connection_closed", t.Opened - t.Open},
+		counter{"channel_created", t.PartsOpened}, counter{"channel_closed", t.PartsClosed},
+		counter{"queue_declared", s.QueuesDeclared}, counter{"queue_created", s.QueuesCreated}, counter{"queue_deleted", s.QueuesDeleted})
+	o["object_totals"] = map[string]any{
+		"connections": len(c.connectionsOpen()), "channels": t.PartsOpened - t.PartsClosed,
+		"consumers": s.Consumers, "exchanges": s.Exchanges, "queues": s.Queues,
+	}
+	o["queue_totals"] = c.depths("", s.Ready, s.Unsettled)
+	o["message_stats"] = c.rated("clients", trafficCounters(&t.Traffic)...)
+}
+
+// ownKey is the key of the rates one user sees.
+type ownKey string
+
+// overviewOwn adds what there is in the virtual hosts the caller may enter, and
+// what his own connections do.
+func (c *call) overviewOwn(o map[string]any) {
+	spaces, user := c.visible(), c.principal.User
+	var ready, unsettled uint64
+	queues := c.options.Broker.Survey(spaces...)
+	queues.Each(func(q *broker.QueueCounts) bool {
+		ready, unsettled = ready+q.Ready, unsettled+q.Unsettled
+		return true
 	})
+	connections := c.connectionsOpen()
+	channels := channelsOf(connections)
+	var t broker.Traffic
+	for i := range channels {
+		t.Add(&channels[i].part.Traffic)
+	}
+	consumers := 0
+	for _, a := range c.options.Broker.Consumers() {
+		if slices.Contains(spaces, a.Namespace) {
+			consumers++
+		}
+	}
+	o["object_totals"] = map[string]any{
+		"connections": len(connections), "channels": len(channels), "consumers": consumers,
+		"exchanges": len(c.options.Broker.Exchanges(spaces...)), "queues": queues.Len(),
+	}
+	o["queue_totals"] = c.depths(ownKey("depths of "+user), ready, unsettled)
+	o["message_stats"] = c.rated(ownKey(user), trafficCounters(&t)...)
 }
 
 func (c *call) version() *failure { return c.ok(likeRabbitMQ) }
@@ -115,7 +169,7 @@ func (c *call) featureFlags() *failure {
 // rebalance has nothing to move: all queues are on one node.
 func (c *call) rebalance() *failure {
 	if !c.roles.Has(auth.Administrator) {
-		return refused("User not authorised")
+		return refused("Not administrator user")
 	}
 	return c.done(false)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
@@ -258,6 +259,9 @@ func (c *call) purgeQueue() *failure {
 
 // queueAction knows no action: those RabbitMQ had were for mirrored queues.
 func (c *call) queueAction() *failure {
+	if !c.roles.Has(auth.Administrator) {
+		return refused("Not administrator user")
+	}
 	var body struct {
 		Action string `json:"action"`
 		Vhost  string `json:"vhost"`

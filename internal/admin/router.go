@@ -35,6 +35,7 @@ const (
 	accessOpen    access = iota // everybody
 	accessMetrics               // this machine, or a user of the management API
 	accessUser                  // a user of the management API
+	accessMonitor               // one who may watch the broker
 )
 
 type handler func(c *call) *failure
@@ -222,6 +223,9 @@ func (c *call) authorise(a access) *failure {
 	c.roles, _ = auth.ParseRoles(p.Tags)
 	if !c.roles.Has(auth.Management) {
 		return refused("Not management user")
+	}
+	if a == accessMonitor && !c.roles.Has(auth.Monitoring) {
+		return refused("Not monitor user")
 	}
 	return nil
 }
