@@ -5,8 +5,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"weir/internal/vfs"
 )
 
 // dial connects as guest; the connection ends with the test.
@@ -121,7 +124,7 @@ func TestConsumersTellTheirChannelAndPrefetch(t *testing.T) {
 		t.Fatalf("consumers %v", list)
 	}
 	want(t, list[0], "consumer_tag", "tag1", "ack_required", "true", "exclusive", "false", "prefetch_count", "7", "active", "true",
-		"activity_status", "up", "queue", "map[name:q vhost:/]", "arguments", "map[x-priority:5]")
+		"activity_status", "up", "consumer_timeout", "0", "queue", "map[name:q vhost:/]", "arguments", "map[x-priority:5]")
 	want(t, list[0]["channel_details"].(map[string]any), "number", "1", "user", "guest", "peer_host", "127.0.0.1")
 	q := n.call(200, "GET", "/api/queues/%2F/q", "").object(t)
 	if details := q["consumer_details"].([]any); len(details) != 1 {
@@ -132,12 +135,14 @@ func TestConsumersTellTheirChannelAndPrefetch(t *testing.T) {
 func TestSingleActiveConsumersAreToldApart(t *testing.T) {
 	n := start(t)
 	ch := must[*amqp.Channel](t)(n.dial().Channel())
-	must[amqp.Queue](t)(ch.QueueDeclare("q", true, false, false, false, amqp.Table{"x-single-active-consumer": true}))
+	must[amqp.Queue](t)(ch.QueueDeclare("q", true, false, false, false, amqp.Table{
+		"x-single-active-consumer": true, "x-consumer-timeout": 60_000,
+	}))
 	for _, tag := range []string{"a", "b"} {
 		must[<-chan amqp.Delivery](t)(ch.Consume("q", tag, true, false, false, false, nil))
 	}
 	list := n.call(200, "GET", "/api/consumers", "").items(t)
-	want(t, list[0], "consumer_tag", "a", "active", "true", "activity_status", "single_active", "ack_required", "false")
+	want(t, list[0], "consumer_tag", "a", "consumer_timeout", "60000", "active", "true", "activity_status", "single_active", "ack_required", "false")
 	want(t, list[1], "consumer_tag", "b", "active", "false", "activity_status", "waiting")
 }
 
@@ -329,4 +334,54 @@ func TestPlainUsersSeeTheirOwn(t *testing.T) {
 	o = n.call(200, "GET", "/api/overview?disable_stats=true", "").object(t)
 	want(t, o, "message_stats", "<nil>", "disable_stats", "true")
 	want(t, o["object_totals"].(map[string]any), "queues", "2", "connections", "1")
+}
+
+// A full disk shows in the checks, the metrics and the state of whoever it holds
+// back, and passes when there is room again.
+func TestAlarmsAndBlockedConnectionsAreShown(t *testing.T) {
+	disk := vfs.NewMem()
+	n := startOn(t, disk)
+	n.call(201, "PUT", "/api/queues/%2F/q", `{}`)
+	ch := must[*amqp.Channel](t)(n.dial().Channel())
+	n.call(200, "GET", "/api/health/checks/alarms", "")
+	disk.SetFreeLimit(1 << 20)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for body := make([]byte, 32<<10); ; {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if ch.Publish("", "q", false, false, amqp.Publishing{Body: body}) != nil {
+				return
+			}
+		}
+	}()
+	state := func() string {
+		return fmt.Sprint(n.call(200, "GET", "/api/connections", "").items(t)[0]["state"])
+	}
+	eventually(t, "a blocked connection", func() bool { return state() == "blocked" })
+	r := n.call(503, "GET", "/api/health/checks/alarms", "").object(t)
+	want(t, r, "status", "failed", "reason", "Resource alarm(s) in effect: low on disk")
+	want(t, r["alarms"].([]any)[0].(map[string]any), "resource", "disk")
+	if body := n.as("", "GET", "/metrics?prefix=rabbitmq", "").body; !strings.Contains(body, "rabbitmq_alarms_free_disk_space_watermark 1\n") {
+		t.Error("no alarm in the metrics")
+	}
+	n.call(200, "GET", "/api/health/checks/is-in-service", "")
+	disk.SetFreeLimit(1 << 40)
+	close(stop)
+	eventually(t, "a running connection", func() bool { return state() == "running" })
+	<-ended
+	n.call(200, "GET", "/api/health/checks/alarms", "")
+}
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
 }

@@ -17,6 +17,7 @@ type consumerItem struct {
 	Status      string         `json:"activity_status"`
 	Prefetch    uint32         `json:"prefetch_count"`
 	Priority    int32          `json:"priority"`
+	Timeout     int64          `json:"consumer_timeout"` // in ms, 0 is none
 	Arguments   map[string]any `json:"arguments"`
 }
 
@@ -57,7 +58,7 @@ func (c *call) showConsumer(a *broker.ConsumerInfo) consumerItem {
 		a.Tag,
 		queueName{a.Queue, a.Namespace},
 		channelDetails{a.Session, name, a.Part, c.node, a.Remote.Addr().String(), a.Remote.Port(), a.User},
-		!a.AutoSettle, a.Exclusive, a.Active && !a.Waiting, activity(a), a.Prefetch, a.Priority, object(a.Arguments),
+		!a.AutoSettle, a.Exclusive, a.Active && !a.Waiting, activity(a), a.Prefetch, a.Priority, a.LeaseMillis, object(a.Arguments),
 	}
 }
 

@@ -26,12 +26,14 @@ type node struct {
 	http, amqp *listen.Door
 }
 
-func start(t *testing.T) *node {
+func start(t *testing.T) *node { return startOn(t, vfs.NewMem()) }
+
+func startOn(t *testing.T, disk *vfs.Mem) *node {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	b, err := broker.Open(broker.Options{
 		DeadLetter: map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
-		FS:         vfs.NewMem(), Dir: "data", WALFileBytes: 1 << 20, MessageBytesMax: 1 << 20,
+		FS:         disk, Dir: "data", WALFileBytes: 1 << 20, MessageBytesMax: 1 << 20,
 		Fatal: func(err error) { t.Errorf("fatal: %v", err) },
 	})
 	if err != nil {

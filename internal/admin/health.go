@@ -25,7 +25,16 @@ func unhealthy(reason string) *failure {
 }
 
 // checkAlarms fails while publishers are held back.
-func (c *call) checkAlarms() *failure { return c.ready() }
+func (c *call) checkAlarms() *failure {
+	reason := c.options.Broker.Unready()
+	resource := map[string]string{"low on memory": "memory", "low on disk": "disk"}[reason]
+	if resource == "" {
+		return c.ready()
+	}
+	return c.sick(map[string]any{
+		"reason": "Resource alarm(s) in effect: " + reason, "alarms": []map[string]string{{"node": c.node, "resource": resource}},
+	})
+}
 
 // checkVhosts fails where there is none.
 func (c *call) checkVhosts() *failure {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"math"
 	"net"
 	"runtime"
 	"slices"
@@ -186,7 +187,8 @@ func (c *call) showNode() any {
 		"mem_used": p.rssBytes, "mem_limit": p.memoryLimit, "mem_alarm": s.Pressure == "low on memory",
 		"disk_free": s.DiskFree, "disk_free_limit": 0, "disk_free_alarm": s.Pressure == "low on disk",
 		"fd_used": p.filesOpen, "fd_total": p.filesMax, "sockets_used": s.Sessions, "sockets_total": p.filesMax,
-		"proc_used": runtime.NumGoroutine(), "partitions": []any{}, "applications": []any{}, "exchange_types": exchangeTypes(),
+		"proc_used": runtime.NumGoroutine(), "proc_total": math.MaxInt32, // no limit, and strict clients want a number
+		"partitions": []any{}, "applications": []any{}, "exchange_types": exchangeTypes(),
 		"auth_mechanisms": []any{}, "log_files": []any{}, "contexts": []any{}, "enabled_plugins": []any{}, "cluster_links": []any{},
 	}
 }

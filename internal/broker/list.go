@@ -52,6 +52,7 @@ type ConsumerInfo struct {
 	Only, Waiting                        bool // served alone; waiting for the one that is to go
 	Priority                             int32
 	Part, Prefetch                       uint32
+	LeaseMillis                          int64 // it may keep a message; 0 is no limit
 	Arguments                            map[string]any
 }
 
@@ -261,13 +262,28 @@ func (b *Broker) Consumers() []ConsumerInfo {
 		out = append(out, ConsumerInfo{
 			Namespace: s.namespace, Queue: a.queue, Tag: o.Tag, Session: s.options.Name, User: s.principal.User,
 			Remote: s.options.Remote, Exclusive: o.Exclusive, AutoSettle: o.AutoSettle, Active: !a.ended.Load(),
-			Only: only == a.id, Waiting: only != 0 && only != a.id, Priority: o.Priority, Part: o.Part, Prefetch: o.Prefetch, Arguments: o.Arguments,
+			Only: only == a.id, Waiting: only != 0 && only != a.id, Priority: o.Priority, Part: o.Part, Prefetch: o.Prefetch,
+			LeaseMillis: b.engine.leaseMillis(a), Arguments: o.Arguments,
 		})
 	}
 	slices.SortFunc(out, func(a, b ConsumerInfo) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Tag, b.Tag))
 	})
 	return out
+}
+
+// leaseMillis is how long a consumer may keep a message: its own limit or that of
+// the queue, whichever is shorter; 0 without either.
+func (e *engine) leaseMillis(a *Attachment) int64 {
+	own := a.options.LeaseMillis
+	q := e.queueOf(a.log)
+	if q == nil {
+		return own
+	}
+	if of := q.Effective().LeaseMillis; of != nil && *of > 0 && (own == 0 || *of < own) {
+		return *of
+	}
+	return own
 }
 
 // activeOnes finds the only consumer served of each log that has such a one.
