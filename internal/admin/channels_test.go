@@ -146,6 +146,31 @@ func TestSingleActiveConsumersAreToldApart(t *testing.T) {
 	want(t, list[1], "consumer_tag", "b", "active", "false", "activity_status", "waiting")
 }
 
+func TestReadersOfStreamsAreListed(t *testing.T) {
+	n := start(t)
+	n.call(201, "PUT", "/api/queues/%2F/s", `{"type":"stream"}`)
+	for range 5 {
+		n.call(200, "POST", "/api/exchanges/%2F//publish", `{"routing_key":"s","payload":"m"}`)
+	}
+	ch := must[*amqp.Channel](t)(n.dial().Channel())
+	if err := ch.Qos(3, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	in := must[<-chan amqp.Delivery](t)(ch.Consume("s", "reader", false, false, false, false, amqp.Table{"x-stream-offset": "first"}))
+	for range 3 {
+		<-in
+	}
+	list := n.call(200, "GET", "/api/consumers", "").items(t)
+	if len(list) != 1 {
+		t.Fatalf("consumers %v", list)
+	}
+	want(t, list[0], "consumer_tag", "reader", "prefetch_count", "3", "ack_required", "true", "activity_status", "up")
+	c := n.call(200, "GET", "/api/channels", "").items(t)[0]
+	want(t, c, "messages_unacknowledged", "3", "consumer_count", "1")
+	want(t, c["message_stats"].(map[string]any), "deliver", "3")
+	want(t, n.call(200, "GET", "/api/queues/%2F/s", "").object(t), "type", "stream", "messages", "5", "consumers", "1")
+}
+
 func TestGetsAreCounted(t *testing.T) {
 	n := start(t)
 	ch := must[*amqp.Channel](t)(n.dial().Channel())

@@ -173,3 +173,36 @@ func TestMetricsPerObjectAreStreamed(t *testing.T) {
 	}
 	t.Logf("%d queues: %d bytes of metrics, %d allocated", queues, body, allocated)
 }
+
+// Samples of one name stand together under one head, as the format wants it.
+func TestMetricsPerObjectAreWellFormed(t *testing.T) {
+	n := start(t)
+	n.busy()
+	all := "/metrics/detailed?vhost=%2F"
+	for _, family := range strings.Fields("queue_coarse_metrics queue_consumer_count queue_metrics queue_delivery_metrics channel_metrics " +
+		"channel_exchange_metrics channel_queue_metrics channel_queue_exchange_metrics connection_coarse_metrics connection_metrics " +
+		"connection_churn_metrics vhost_status exchange_names exchange_bindings") {
+		all += "&family=" + family
+	}
+	for _, path := range []string{"/metrics", "/metrics?prefix=rabbitmq", "/metrics/per-object", "/metrics/per-object?prefix=rabbitmq", all} {
+		seen, name, samples := map[string]bool{}, "", 0
+		for line := range strings.Lines(n.as("", "GET", path, "").body) {
+			fields := strings.Fields(line)
+			switch {
+			case strings.HasPrefix(line, "# TYPE"):
+				if name = fields[2]; seen[name] {
+					t.Errorf("%s: %s twice", path, name)
+				}
+				seen[name] = true
+			case strings.HasPrefix(line, "# HELP"):
+			case !strings.HasPrefix(line, name):
+				t.Errorf("%s: a sample %q of %s", path, line, name)
+			default:
+				samples++
+			}
+		}
+		if len(seen) < 15 || samples < len(seen) {
+			t.Errorf("%s: %d metrics, %d samples", path, len(seen), samples)
+		}
+	}
+}

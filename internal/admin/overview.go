@@ -186,7 +186,7 @@ func (c *call) showNode() any {
 		"uptime": c.options.Clock.Now().Sub(c.started).Milliseconds(), "processors": runtime.NumCPU(), "run_queue": 0,
 		"mem_used": p.rssBytes, "mem_limit": p.memoryLimit, "mem_alarm": s.Pressure == "low on memory",
 		"disk_free": s.DiskFree, "disk_free_limit": 0, "disk_free_alarm": s.Pressure == "low on disk",
-		"fd_used": p.filesOpen, "fd_total": p.filesMax, "sockets_used": s.Sessions, "sockets_total": p.filesMax,
+		"fd_used": p.filesOpen, "fd_total": min(p.filesMax, math.MaxInt32), "sockets_used": s.Sessions, "sockets_total": min(p.filesMax, math.MaxInt32),
 		"proc_used": runtime.NumGoroutine(), "proc_total": math.MaxInt32, // no limit, and strict clients want a number
 		"partitions": []any{}, "applications": []any{}, "exchange_types": exchangeTypes(),
 		"auth_mechanisms": []any{}, "log_files": []any{}, "contexts": []any{}, "enabled_plugins": []any{}, "cluster_links": []any{},
