@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -53,6 +54,7 @@ type vhostDefinition struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	Tags        tags   `json:"tags"`
+	QueueType   string `json:"default_queue_type,omitempty"`
 	Metadata    struct {
 		Description string `json:"description"`
 		Tags        tags   `json:"tags"`
@@ -148,7 +150,8 @@ func (c *call) exportAll(d *definitions) *failure {
 	var spaces []string
 	for _, n := range c.options.Broker.Namespaces() {
 		v := vhostDefinition{Name: n.Name, Description: n.Description, Tags: append(tags{}, n.Tags...)}
-		v.Metadata.Description, v.Metadata.Tags = v.Description, v.Tags
+		v.QueueType = n.Class
+		v.Metadata.Description, v.Metadata.Tags, v.Metadata.QueueType = v.Description, v.Tags, v.QueueType
 		d.Vhosts = append(d.Vhosts, v)
 		spaces = append(spaces, n.Name)
 	}
@@ -222,7 +225,7 @@ func (c *call) exportObjects(d *definitions, spaces ...string) {
 		}
 		durable := flag(q.Durable)
 		d.Queues = append(d.Queues, queueDefinition{
-			Name: q.Name, Vhost: q.Namespace, Durable: &durable, AutoDelete: flag(q.AutoDelete), Arguments: object(q.Arguments),
+			Name: q.Name, Vhost: q.Namespace, Durable: &durable, AutoDelete: flag(q.AutoDelete), Arguments: c.typed(&q),
 		})
 	}
 	for _, x := range b.Exchanges(spaces...) {
@@ -239,6 +242,17 @@ func (c *call) exportObjects(d *definitions, spaces ...string) {
 			d.Bindings = append(d.Bindings, bindingDefinition{e.Source, e.Namespace, e.Destination, kind, e.Key, object(e.Arguments)})
 		}
 	}
+}
+
+// typed are a queue's arguments, with its type where the virtual host would
+// otherwise decide.
+func (c *call) typed(q *broker.QueueInfo) arguments {
+	all := object(q.Arguments)
+	if class := c.options.Broker.QueueClass(q.Namespace); class != "" && all["x-queue-type"] == nil {
+		all = maps.Clone(all)
+		all["x-queue-type"] = native.QueueType(all)
+	}
+	return all
 }
 
 // reservedPrefix begins the names of objects that clients do not make.

@@ -62,7 +62,7 @@ func TestImportFromRabbitMQ(t *testing.T) {
 func TestDefinitionsMove(t *testing.T) {
 	n := start(t)
 	n.call(204, "POST", "/api/definitions", file(t, "rabbitmq-3.10.json"))
-	n.call(204, "PUT", "/api/vhosts/orders", `{"description":"orders","tags":"production"}`)
+	n.call(204, "PUT", "/api/vhosts/orders", `{"description":"orders","tags":"production","default_queue_type":"quorum"}`)
 	n.call(201, "PUT", "/api/users/eve", `{"password":"own","tags":"management"}`)
 	n.call(201, "PUT", "/api/exchanges/orders/later", `{"type":"x-delayed-message","arguments":{"x-delayed-type":"direct"}}`)
 	whole := n.call(200, "GET", "/api/definitions", "").body
@@ -100,7 +100,7 @@ func TestImportNamesWhatIsWrong(t *testing.T) {
 	for body, words := range map[string]string{
 		`{"users":[{"name":"u","password_hash":"x"}]}`:                                                        "user 'u': password_hash",
 		`{"users":[{"name":"u","password_hash":"x","hashing_algorithm":"rabbit_password_hashing_md5"}]}`:      "user 'u': password_hash",
-		`{"vhosts":[{"name":"v","metadata":{"default_queue_type":"quorum"}}]}`:                                "vhost 'v': default_queue_type",
+		`{"vhosts":[{"name":"v","metadata":{"default_queue_type":"odd"}}]}`:                                   "vhost 'v': Unsupported default queue type",
 		`{"permissions":[{"user":"none","vhost":"/","configure":"","write":"","read":""}]}`:                   "user 'none' in vhost '/': ",
 		`{"policies":[{"vhost":"/","name":"p","pattern":"","definition":{"max-length":"x"}}]}`:                "policy 'p' in vhost '/': Validation failed",
 		`{"parameters":[{"vhost":"/","component":"shovel","name":"s","value":{}}]}`:                           "parameter 's' in vhost '/': Validation failed\n\ncomponent shovel not found",

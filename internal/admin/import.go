@@ -176,17 +176,18 @@ func (i *importer) user(u *userDefinition) *failure {
 }
 
 func (i *importer) vhost(v *vhostDefinition) *failure {
-	if f := defaultQueueType(v.Metadata.QueueType); f != nil {
+	class, f := defaultQueueType(cmp.Or(v.QueueType, v.Metadata.QueueType))
+	if f != nil {
 		return named("vhost", v.Name, "", f)
 	}
 	words, about := v.Tags, cmp.Or(v.Description, v.Metadata.Description)
 	if len(words) == 0 {
 		words = v.Metadata.Tags
 	}
-	if len(words) == 0 && about == "" && i.has(v.Name) {
+	if len(words) == 0 && about == "" && class == "" && i.has(v.Name) {
 		return nil // files of older releases say nothing but the name
 	}
-	_, err := i.options.Broker.PutNamespace(i.principal, v.Name, about, words...)
+	_, err := i.options.Broker.DefineNamespace(i.principal, broker.NamespaceInfo{Name: v.Name, Description: about, Tags: words, Class: class})
 	return named("vhost", v.Name, "", failed(err))
 }
 
@@ -291,7 +292,7 @@ func (i *importer) declareQueue(have sessions, q *queueDefinition, space string)
 	if f != nil {
 		return f
 	}
-	if e := native.ReadQueue(&spec, space, t, false); e != nil {
+	if e := native.ReadQueue(&spec, space, native.DefaultType(&spec, i.options.Broker.QueueClass(space), t), false); e != nil {
 		return badRequest(e.Error())
 	}
 	s, f := i.session(have, space)

@@ -8,6 +8,7 @@ import (
 
 	"weir/internal/auth"
 	"weir/internal/broker"
+	"weir/internal/proto/amqp091/native"
 )
 
 type vhostItem struct {
@@ -15,6 +16,7 @@ type vhostItem struct {
 	Description string   `json:"description"`
 	Tags        []string `json:"tags"`
 	Tracing     bool     `json:"tracing"`
+	QueueType   string   `json:"default_queue_type"`
 	Messages    uint64   `json:"messages"`
 	Ready       uint64   `json:"messages_ready"`
 	Unacked     uint64   `json:"messages_unacknowledged"`
@@ -23,7 +25,8 @@ type vhostItem struct {
 }
 
 func (c *call) showVhost(n *broker.NamespaceInfo) any {
-	v := &vhostItem{Name: n.Name, Description: n.Description, Tags: append([]string{}, n.Tags...), ClusterState: map[string]string{c.node: "running"}}
+	v := &vhostItem{Name: n.Name, Description: n.Description, Tags: append([]string{}, n.Tags...),
+		QueueType: cmp.Or(n.Class, "classic"), ClusterState: map[string]string{c.node: "running"}}
 	for _, q := range c.options.Broker.Queues(n.Name) {
 		v.Messages += q.Total
 		v.Ready += q.Ready
@@ -68,23 +71,29 @@ func (c *call) putVhost() *failure {
 	if body.Tracing {
 		return badRequest("tracing is not offered")
 	}
-	if f := defaultQueueType(body.QueueType); f != nil {
+	class, f := defaultQueueType(body.QueueType)
+	if f != nil {
 		return f
 	}
-	created, err := c.options.Broker.PutNamespace(c.principal, c.args[0], body.Description, body.Tags...)
+	created, err := c.options.Broker.DefineNamespace(c.principal, broker.NamespaceInfo{
+		Name: c.args[0], Description: body.Description, Tags: body.Tags, Class: class,
+	})
 	if err != nil {
 		return failed(err)
 	}
 	return c.done(created)
 }
 
-// defaultQueueType takes the one there is.
-func defaultQueueType(name string) *failure {
-	switch name {
-	case "", "undefined", "classic":
-		return nil
+// defaultQueueType reads the type of queues whose declaration names none; ""
+// leaves it as it is.
+func defaultQueueType(name string) (string, *failure) {
+	switch {
+	case name == "" || name == "undefined":
+		return "", nil
+	case native.KnownType(name):
+		return name, nil
 	}
-	return badRequest("default_queue_type '" + name + "' is not offered")
+	return "", badRequest("Unsupported default queue type")
 }
 
 func (c *call) deleteVhost() *failure {

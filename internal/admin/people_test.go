@@ -14,8 +14,7 @@ func TestUsersVhostsPermissions(t *testing.T) {
 	n.call(204, "PUT", "/api/vhosts/v", `{"description":"e"}`)
 	want(t, n.call(200, "GET", "/api/vhosts/v", "").object(t), "description", "e")
 	n.call(400, "PUT", "/api/vhosts/v", `{"tracing":true}`)
-	n.call(400, "PUT", "/api/vhosts/v", `{"default_queue_type":"quorum"}`)
-	n.call(204, "PUT", "/api/vhosts/v", `{"description":"e","default_queue_type":"classic"}`)
+	n.call(400, "PUT", "/api/vhosts/v", `{"default_queue_type":"odd"}`)
 	n.call(201, "PUT", "/api/users/ann", `{"password":"s","tags":"management, monitoring"}`)
 	want(t, n.call(200, "GET", "/api/users/ann", "").object(t), "name", "ann", "tags", "[management monitoring]")
 	if r := n.call(200, "GET", "/api/users", ""); strings.Contains(r.body, "argon2") {
@@ -219,5 +218,32 @@ func TestChangesReachOpenConnections(t *testing.T) {
 	n.call(204, "DELETE", "/api/users/u", "")
 	if reason := <-closed; reason == nil || reason.Code != 320 {
 		t.Errorf("closed with %v", reason)
+	}
+}
+
+// TestDefaultQueueType declares queues whose type their virtual host decides.
+func TestDefaultQueueType(t *testing.T) {
+	n := start(t)
+	n.call(204, "PUT", "/api/vhosts/%2F", `{"default_queue_type":"quorum"}`)
+	n.call(204, "PUT", "/api/vhosts/%2F", `{"description":"d"}`)
+	want(t, n.call(200, "GET", "/api/vhosts/%2F", "").object(t), "default_queue_type", "quorum", "description", "d")
+	n.call(201, "PUT", "/api/queues/%2F/http", `{}`)
+	n.call(201, "PUT", "/api/queues/%2F/auto", `{"auto_delete":true}`)
+	n.call(201, "PUT", "/api/queues/%2F/own", `{"arguments":{"x-queue-type":"classic"}}`)
+	c, err := amqp.Dial("amqp://guest:guest@" + n.amqp.Addr().String() + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch := must[*amqp.Channel](t)(c.Channel())
+	for range 2 {
+		must[amqp.Queue](t)(ch.QueueDeclare("amqp", true, false, false, false, nil))
+	}
+	must[amqp.Queue](t)(ch.QueueDeclare("transient", false, false, false, false, nil))
+	must[amqp.Queue](t)(ch.QueueDeclare("", true, true, false, false, nil))
+	for name, kind := range map[string]string{"http": "quorum", "amqp": "quorum", "auto": "classic", "own": "classic", "transient": "classic"} {
+		want(t, n.call(200, "GET", "/api/queues/%2F/"+name, "").object(t), "type", kind)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

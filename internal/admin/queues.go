@@ -207,7 +207,7 @@ func (c *call) putQueue() *failure {
 	if f != nil {
 		return f
 	}
-	if e := native.ReadQueue(&spec, c.args[0], t, false); e != nil {
+	if e := native.ReadQueue(&spec, c.args[0], native.DefaultType(&spec, c.options.Broker.QueueClass(c.args[0]), t), false); e != nil {
 		return badRequest(e.Error())
 	}
 	s, f := c.open(c.args[0])

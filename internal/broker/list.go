@@ -16,6 +16,7 @@ import (
 type NamespaceInfo struct {
 	Name, Description string
 	Tags              []string
+	Class             string // of queues whose declaration names none; "" is the dialect's own
 	Limits            Limits
 }
 
@@ -93,7 +94,7 @@ func (b *Broker) Namespaces() []NamespaceInfo {
 	var out []NamespaceInfo
 	for _, name := range c.state.Namespaces() {
 		n := c.state.Namespace(name)
-		out = append(out, NamespaceInfo{name, n.Description, n.Tags, limitsOf(n.Limits)})
+		out = append(out, NamespaceInfo{name, n.Description, n.Tags, n.Class, limitsOf(n.Limits)})
 	}
 	return out
 }

@@ -120,15 +120,22 @@ func (b *Broker) apply(p Principal, o Object, name string, c meta.Command) (meta
 	return r, nil
 }
 
-// PutNamespace makes a namespace or changes its description and tags, which are
-// words for people; it says whether it was made. The one who makes it may do everything in it.
-func (b *Broker) PutNamespace(p Principal, name, description string, tags ...string) (bool, *Error) {
+// PutNamespace makes a namespace or changes its description; it says whether it
+// was made. The one who makes it may do everything in it.
+func (b *Broker) PutNamespace(p Principal, name, description string) (bool, *Error) {
+	return b.DefineNamespace(p, NamespaceInfo{Name: name, Description: description})
+}
+
+// DefineNamespace is PutNamespace with everything but the limits. An empty Class
+// leaves what there is.
+func (b *Broker) DefineNamespace(p Principal, i NamespaceInfo) (bool, *Error) {
+	name := i.Name
 	if err := checkNewName(ObjectNamespace, name); err != nil {
 		return false, err
 	}
 	r, err := b.change(p, ObjectNamespace, name, meta.Command{
 		Op:        meta.OpNamespacePut,
-		Namespace: &meta.Namespace{Name: name, Description: description, Tags: tags},
+		Namespace: &meta.Namespace{Name: name, Description: i.Description, Tags: i.Tags, Class: i.Class},
 	})
 	if err != nil || r.Outcome == meta.Existed {
 		return false, err
@@ -342,4 +349,16 @@ func (s *Stats) add(m *shard.Machine) {
 			s.QueueBytes += c.Bytes
 		}
 	}
+}
+
+// QueueClass is the class of queues in a namespace whose declaration names none;
+// "" leaves it to the dialect.
+func (b *Broker) QueueClass(space string) string {
+	c := b.engine.control
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if n := c.state.Namespace(space); n != nil {
+		return n.Class
+	}
+	return ""
 }

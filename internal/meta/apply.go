@@ -54,7 +54,11 @@ func (s *State) Apply(c *Command) Result {
 
 func (s *State) putNamespace(n *Namespace) Result {
 	if s.namespaces[n.Name] != nil {
-		s.namespaces[n.Name].Description, s.namespaces[n.Name].Tags = n.Description, n.Tags
+		have := s.namespaces[n.Name]
+		have.Description, have.Tags = n.Description, n.Tags
+		if n.Class != "" {
+			have.Class = n.Class
+		}
 		s.mark("n", n.Name, "")
 		return Result{Outcome: Existed}
 	}

@@ -154,7 +154,7 @@ func (l *Loader) Finish() (*State, error) {
 			s.addNamespace(n)
 		} else {
 			have := s.namespaces[n.Name]
-			have.Description, have.Tags, have.Limits = n.Description, n.Tags, n.Limits
+			have.Description, have.Tags, have.Class, have.Limits = n.Description, n.Tags, n.Class, n.Limits
 		}
 	}
 	for _, p := range l.policies { // before the queues, which they apply to

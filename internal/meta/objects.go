@@ -13,6 +13,7 @@ type Namespace struct {
 	Name        string               `json:"name"`
 	Description string               `json:"description,omitempty"`
 	Tags        []string             `json:"tags,omitempty"`
+	Class       string               `json:"class,omitempty"` // of queues whose declaration names none
 	Limits      *Limits              `json:"limits,omitempty"`
 	Queues      map[string]*Queue    `json:"-"`
 	Exchanges   map[string]*Exchange `json:"-"`

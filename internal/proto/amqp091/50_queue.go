@@ -63,7 +63,8 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		if name == "" {
 			spec.Name = generated("amq.gen")
 		}
-		e := native.ReadQueue(&spec, ch.conn.vhost, m.Arguments, name == "")
+		t := native.DefaultType(&spec, ch.conn.server.options.Broker.QueueClass(ch.conn.vhost), m.Arguments)
+		e := native.ReadQueue(&spec, ch.conn.vhost, t, name == "")
 		if e != nil && !e.Late {
 			return raiseNative(e)
 		}

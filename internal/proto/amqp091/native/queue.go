@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
@@ -253,6 +254,19 @@ func readQueueType(what string, t codec.Table) (queueType, *Error) {
 	}
 	return 0, refuse("invalid arg 'x-queue-type' for %s: \"unsupported queue type '%s'\"", what, v.Bytes)
 }
+
+// DefaultType gives a declaration without x-queue-type that of its namespace, if
+// queues of that type can be what it wants.
+func DefaultType(spec *broker.QueueSpec, class string, t codec.Table) codec.Table {
+	_, given := t.Lookup(queueTypeArgument)
+	if given || class == "" || class == classic || !spec.Durable || spec.Exclusive || spec.AutoDelete {
+		return t
+	}
+	return codec.AppendField(slices.Clone(t), queueTypeArgument, class)
+}
+
+// KnownType says whether queues can be of this type.
+func KnownType(name string) bool { return name == classic || name == quorum || name == stream }
 
 // ReadQueue reads the arguments of a declaration in namespace space into spec.
 // An error that is Late counts only where the queue is not there yet.
