@@ -278,6 +278,33 @@ func TestPeekShowsEveryMessageAndChangesNothing(t *testing.T) {
 	}
 }
 
+// To move a message takes the right to read the queue and to write to the exchange
+// it goes through, which is the default one on its way to a queue.
+func TestRedriveWantsBothRights(t *testing.T) {
+	n, _ := yard(t)
+	n.call(201, "PUT", "/api/users/reader", `{"password":"p","tags":"management"}`)
+	n.call(201, "PUT", "/api/permissions/%2F/reader", `{"configure":"","write":"^orders$","read":".*"}`)
+	redrive := func(body string) map[string]any {
+		t.Helper()
+		r := n.as("reader:p", "POST", "/api/weir/queues/%2F/dead/redrive", body)
+		var end map[string]any
+		lines := strings.Split(strings.TrimSpace(r.body), "\n")
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil {
+			t.Fatal(err, r.body)
+		}
+		return end
+	}
+	end := redrive(`{}`)
+	want(t, end, "moved", "0", "done", "false")
+	if !strings.HasPrefix(fmt.Sprint(end["error"]), "ACCESS_REFUSED") {
+		t.Errorf("end %v", end)
+	}
+	if got := n.payloads("dead"); got != "m0 m1 m2 m3 m4 m5" || n.ready("dead") != 6 {
+		t.Errorf("left %s", got)
+	}
+	want(t, redrive(`{"through_exchange":true,"limit":2}`), "moved", "2", "done", "true")
+}
+
 func TestPeekAndRedriveOfAStream(t *testing.T) {
 	n := start(t)
 	n.call(201, "PUT", "/api/queues/%2F/s", `{"type":"stream"}`)
