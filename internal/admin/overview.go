@@ -12,7 +12,7 @@ import (
 )
 
 // likeRabbitMQ is the version whose API this one follows; tools compare it.
-const likeRabbitMQ = "4.1.4"
+const likeRabbitMQ = "3.13.7"
 
 type listener struct {
 	Node     string `json:"node"`

@@ -21,6 +21,7 @@ type Attachment struct {
 	sink     Sink
 	pool     *CreditPool
 	hidden   bool // serves Pull
+	released bool // by ReleaseAll: it takes no more
 	starving atomic.Bool
 	ended    atomic.Bool
 }
@@ -138,6 +139,9 @@ func (a *Attachment) Credit(delta int64) {
 
 // Settle decides about the leases in [lo, hi), from the next Flush on.
 func (a *Attachment) Settle(lo, hi record.Offset, o Outcome) {
+	if o == Reject {
+		a.session.noteRejected(a.host)
+	}
 	a.session.op(a.host, op{kind: opSettle, attachment: a, lo: lo, hi: hi, outcome: o})
 }
 
@@ -170,6 +174,7 @@ func (a *Attachment) ReleaseAll() {
 		}
 	})
 	delete(s.attachments, a)
+	a.released = true
 }
 
 // close ends the attachment with its session.
@@ -191,64 +196,16 @@ func (a *Attachment) Reserve(bytes int) bool {
 		}
 		a.session.window.Add(int64(bytes))
 	}
-	if a.pool != nil && !a.pool.take(a) {
-		a.session.window.Add(-int64(bytes))
-		return false
+	if a.pool == nil {
+		return true
 	}
-	return true
+	// What needs no settling takes no room, but waits for some as the rest does.
+	if a.options.AutoSettle && a.pool.open(a) || !a.options.AutoSettle && a.pool.take(a) {
+		return true
+	}
+	a.session.window.Add(-int64(bytes))
+	return false
 }
 
 // Deliver implements shard.Receiver.
 func (a *Attachment) Deliver(ds []Delivery) { a.sink.Deliver(a, ds) }
-
-// Pull takes one message, if there is one.
-func (s *Session) Pull(queue string, autoSettle bool) (Pulled, bool, *Error) {
-	s.Flush()
-	a, err := s.puller(queue)
-	if err != nil {
-		return Pulled{}, false, err
-	}
-	type answer struct {
-		d     Delivery
-		ok    bool
-		ready uint64
-	}
-	got := make(chan answer, 1)
-	a.host.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
-		m.Pull(a.log, a.id, func(d Delivery, ok bool, ready uint64) {
-			if ok && autoSettle {
-				m.Settled(a.log, a.id, d.Offset, d.Offset+1, shard.WhyAccepted)
-			}
-			got <- answer{d, ok, ready}
-		})
-	}}})
-	select {
-	case r := <-got:
-		return Pulled{Attachment: a, Delivery: r.d, Ready: r.ready}, r.ok, nil
-	case <-a.host.done:
-		return Pulled{}, false, &Error{Code: CodeUnavailable, Text: "shutting down"}
-	}
-}
-
-// puller returns the session's hidden attachment to the queue.
-func (s *Session) puller(queue string) (*Attachment, *Error) {
-	e := s.engine
-	q, err := s.readable(queue)
-	if err != nil {
-		return nil, err
-	}
-	e.touchQueue(q)
-	if a := s.pullers[queue]; a != nil && a.log == q.Log {
-		return a, nil
-	}
-	a, err := s.newAttachment(AttachOptions{Queue: queue}, nil, true)
-	if err != nil {
-		return nil, err
-	}
-	if s.pullers == nil {
-		s.pullers = map[string]*Attachment{}
-	}
-	s.pullers[queue] = a
-	s.attachments[a] = struct{}{}
-	return a, nil
-}

@@ -1,10 +1,10 @@
 package broker
 
 import (
-	"slices"
 	"sync"
 	"time"
 
+	"weir/internal/clock"
 	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/route"
@@ -56,6 +56,8 @@ type deadLetters struct {
 		sync.Mutex
 		waiting []deadLetter
 		closed  bool
+		open    int           // letters not stored anywhere yet
+		quiet   chan struct{} // closed when there are none
 	}
 	wake chan struct{}
 	once sync.Once
@@ -74,10 +76,40 @@ func (d *deadLetters) add(h *host, dead []shard.DeadLetter) {
 	for _, l := range dead {
 		d.mu.waiting = append(d.mu.waiting, deadLetter{h, l})
 	}
+	if d.mu.open == 0 {
+		d.mu.quiet = make(chan struct{})
+	}
+	d.mu.open += len(dead)
 	d.mu.Unlock()
 	select {
 	case d.wake <- struct{}{}:
 	default:
+	}
+}
+
+// done notes that a letter is stored, or will never be.
+func (d *deadLetters) done() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.open--; d.mu.open == 0 {
+		close(d.mu.quiet)
+	}
+}
+
+// wait returns when no letters are open, or after at most.
+func (d *deadLetters) wait(k clock.Clock, atMost time.Duration) {
+	d.mu.Lock()
+	open, quiet := d.mu.open, d.mu.quiet
+	d.mu.Unlock()
+	if open == 0 {
+		return
+	}
+	late := make(chan struct{})
+	t := k.AfterFunc(atMost, func() { close(late) })
+	defer t.Stop()
+	select {
+	case <-quiet:
+	case <-late:
 	}
 }
 
@@ -134,11 +166,13 @@ type deadLetterer struct {
 func (w *deadLetterer) send(l deadLetter) {
 	q := w.engine.queueOf(l.Log)
 	if q == nil {
+		w.engine.deadLetters.done()
 		return
 	}
 	rec := l.Record
 	if rec == nil {
 		if rec = w.read(l); rec == nil {
+			w.engine.deadLetters.done()
 			return
 		}
 	}
@@ -174,18 +208,12 @@ func (w *deadLetterer) publish(l deadLetter, q *meta.Queue, to string, env *reco
 	x := e.control.state.Exchange(q.Namespace, to)
 	var queues []*meta.Queue
 	if x != nil {
-		for _, key := range out.Keys {
-			for _, t := range w.router.Route(e.control.state, x, []byte(key), out.Message) {
-				if !slices.Contains(queues, t) && !out.Cycled(t.Name) {
-					queues = append(queues, t)
-				}
-			}
-			for _, t := range w.router.Memories() {
-				if !slices.Contains(queues, t) {
-					queues = append(queues, t)
-				}
+		for _, t := range w.router.Route(e.control.state, x, []byte(out.Keys[0]), out.Message, out.Keys[1:]...) {
+			if !out.Cycled(t.Name) {
+				queues = append(queues, t)
 			}
 		}
+		queues = append(queues, w.router.Memories()...)
 	}
 	r := &routed{}
 	for _, t := range queues {
@@ -255,6 +283,7 @@ func (w *deadLetterer) completed(c Completion) {
 		}
 		if len(refused) > 0 && refused[0].Sequence == seq {
 			refused = refused[1:]
+			w.engine.deadLetters.done() // it is added again
 			w.engine.options.Clock.AfterFunc(deadLetterRetry, func() {
 				w.engine.deadLetters.add(l.host, []shard.DeadLetter{l.DeadLetter})
 			})
@@ -265,6 +294,7 @@ func (w *deadLetterer) completed(c Completion) {
 }
 
 func (w *deadLetterer) stored(l deadLetter) {
+	w.engine.deadLetters.done()
 	if l.Refused {
 		return
 	}

@@ -227,8 +227,20 @@ func (s *Session) PurgeQueue(name string) (uint64, *Error) {
 		return 0, err
 	}
 	var n uint64
-	err = s.call(q, func(m *shard.Machine) { n = m.Purge(q.Log) })
-	return n, err
+	done := make(chan struct{})
+	h := e.hosts[q.Shard]
+	h.whenOpen(q.Log, func(m *shard.Machine) {
+		m.WhenReleased(q.Log, func() {
+			n = m.Purge(q.Log)
+			close(done)
+		})
+	})
+	select {
+	case <-done:
+		return n, nil
+	case <-h.done:
+		return 0, &Error{Code: CodeUnavailable, Text: "shutting down"}
+	}
 }
 
 // DeclareExchange creates an exchange or checks the one that is there.

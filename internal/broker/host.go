@@ -113,6 +113,27 @@ const retainPeriod = 1000
 // are applied.
 func (h *host) afterApplied(f func()) { h.then = append(h.then, f) }
 
+// awaitApplied returns when every command gathered so far is applied and the turn
+// that did it is over.
+func (h *host) awaitApplied() {
+	done := make(chan struct{})
+	h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
+		switch n := len(h.proposals); {
+		case m.Pending() > 0:
+			h.afterApplied(func() { close(done) })
+		case n > 0:
+			h.proposals[n-1].then = append(h.proposals[n-1].then, func() { close(done) })
+		default:
+			close(done)
+		}
+	}}})
+	select {
+	case <-done:
+		h.call(func(*shard.Machine) {})
+	case <-h.done:
+	}
+}
+
 func newHost(e *engine, id record.ShardID, m *shard.Machine) *host {
 	h := &host{
 		id: id, engine: e, machine: m, clock: e.options.Clock,

@@ -214,24 +214,12 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 		return nil, false, err
 	}
 	r := &routed{version: e.version.Load(), exchange: m.Exchange, key: string(m.Key)}
-	queues := p.router.Route(state, x, m.Key, m.Message)
-	memories := p.router.Memories()
-	if len(m.ExtraKeys) > 0 {
-		all := slices.Clone(queues)
-		memories = slices.Clone(memories)
-		for _, key := range m.ExtraKeys {
-			for _, q := range p.router.Route(state, x, []byte(key), m.Message) {
-				if !slices.Contains(all, q) {
-					all = append(all, q)
-				}
-			}
-		}
-		queues = all
-	}
+	queues := p.router.Route(state, x, m.Key, m.Message, m.ExtraKeys...)
 	for _, q := range queues {
 		r.add(e.hosts[q.Shard], q.Log)
 	}
 	if !m.Forget {
+		memories := p.router.Memories()
 		for _, q := range memories {
 			r.add(e.hosts[q.Shard], q.Log)
 		}

@@ -61,7 +61,7 @@ type redriving struct {
 // It ends early, without an error, when ctx does. A target without room is
 // CodeFull: what was moved before stays so.
 func (s *Session) Redrive(ctx context.Context, r *Redrive) (Redriven, *Error) {
-	a, err := s.puller(r.Queue)
+	a, err := s.pulls.attachment(r.Queue)
 	if err != nil {
 		return Redriven{}, err
 	}

@@ -1,15 +1,13 @@
 package broker
 
 import (
-	"slices"
-
 	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/route"
 	"weir/internal/shard"
 )
 
-// PublishedFunc returns the routing keys and what exchanges may look at of a
+// PublishedFunc returns the routing keys, at least one, and what exchanges may look at of a
 // message's native bytes.
 type PublishedFunc func(native []byte) (keys []string, m route.Message, err error)
 
@@ -81,13 +79,5 @@ func (s *Session) recalled(router *meta.Router, b *BindingSpec, rec []byte) []*m
 	if err != nil {
 		return nil
 	}
-	var all []*meta.Queue
-	for _, key := range keys {
-		for _, q := range router.Route(state, x, []byte(key), m) {
-			if !slices.Contains(all, q) {
-				all = append(all, q)
-			}
-		}
-	}
-	return all
+	return router.Route(state, x, []byte(keys[0]), m, keys[1:]...)
 }

@@ -3,6 +3,7 @@ package broker
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir/internal/meta"
 	"weir/internal/record"
@@ -27,9 +28,10 @@ type Session struct {
 	millis     int64 // cached time of this batch; 0 not asked yet
 
 	attachments map[*Attachment]struct{}
-	pullers     map[string]*Attachment // by queue name
-	exclusive   map[string]bool        // queues that go with the session
+	pulls       *Puller         // the session's own
+	exclusive   map[string]bool // queues that go with the session
 	mailboxes   []string
+	rejected    map[*host]struct{} // shards with rejected messages that nobody waited for
 
 	window    atomic.Int64 // bytes delivered, not yet Sent
 	windowMax int64
@@ -55,6 +57,7 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 		ops: map[*host][]op{}, blocks: map[*host][]*block{},
 		attachments: map[*Attachment]struct{}{}, windowMax: o.WindowBytes, killed: make(chan struct{}),
 	}
+	s.pulls = s.Puller()
 	if s.windowMax <= 0 {
 		s.windowMax = windowBytesDefault
 	}
@@ -119,6 +122,30 @@ func (s *Session) Flush() {
 func (s *Session) Full() bool { return s.full }
 
 func (s *Session) op(h *host, o op) { s.ops[h] = append(s.ops[h], o) }
+
+func (s *Session) noteRejected(h *host) {
+	if s.rejected == nil {
+		s.rejected = map[*host]struct{}{}
+	}
+	s.rejected[h] = struct{}{}
+}
+
+// deadLetterWait bounds AwaitRejected: a target that takes nothing is not waited for.
+const deadLetterWait = 100 * time.Millisecond
+
+// AwaitRejected returns when what this session rejected up to now has reached its
+// dead-letter targets, or soon if it cannot: who looks for it there next finds it.
+func (s *Session) AwaitRejected() {
+	if len(s.rejected) == 0 {
+		return
+	}
+	s.Flush()
+	for h := range s.rejected {
+		h.awaitApplied()
+	}
+	clear(s.rejected)
+	s.engine.deadLetters.wait(s.engine.options.Clock, deadLetterWait)
+}
 
 // Kill asks the connection to end.
 func (s *Session) Kill(reason string) {

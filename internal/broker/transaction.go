@@ -19,6 +19,7 @@ type Transaction struct {
 	publisher *Publisher // resolves and remembers routes
 	parts     []*transactionPart
 	bytes     int
+	begun     int64 // when its first message was published, which all bear until Commit
 }
 
 // transactionPart is what a transaction does on one shard.
@@ -48,12 +49,15 @@ func (t *Transaction) Publish(m *Outgoing) (int, *Error) {
 	if err != nil {
 		return 0, err
 	}
+	if t.bytes == 0 {
+		t.begun = t.session.engine.options.Clock.Millis()
+	}
 	n := -r.memories
 	for i := range r.targets {
 		to := &r.targets[i]
 		n += len(to.logs)
 		part := t.part(to.host)
-		part.data, _ = appendMessage(part.data, to.logs, m, t.session.now())
+		part.data, _ = appendMessage(part.data, to.logs, m, t.begun)
 	}
 	if n > 0 {
 		t.bytes += size
@@ -64,6 +68,9 @@ func (t *Transaction) Publish(m *Outgoing) (int, *Error) {
 // Settle adds a decision about the leases in [lo, hi) of an attachment of the
 // same session.
 func (t *Transaction) Settle(a *Attachment, lo, hi record.Offset, o Outcome) {
+	if o == Reject {
+		t.session.noteRejected(a.host)
+	}
 	part := t.part(a.host)
 	part.settles = append(part.settles, op{kind: opSettle, attachment: a, lo: lo, hi: hi, outcome: o})
 }
@@ -80,18 +87,22 @@ func (t *Transaction) part(h *host) *transactionPart {
 }
 
 // Abort empties the transaction.
-func (t *Transaction) Abort() { t.parts, t.bytes, t.session.millis = nil, 0, 0 }
+func (t *Transaction) Abort() { t.parts, t.bytes = nil, 0 }
 
 // Commit makes everything happen and returns when it is durable. CodeFull says
 // that a queue had no room: nothing happened. The transaction is empty after it.
 func (t *Transaction) Commit() *Error {
-	parts := t.parts
+	parts, begun := t.parts, t.begun
 	published := t.bytes > 0
 	t.Abort()
 	s := t.session
 	s.Flush()
 	if published {
 		s.engine.gate.wait(s)
+		late := s.engine.options.Clock.Millis() - begun
+		for _, p := range parts {
+			shard.EachRecord(p.data, func(rec []byte) { record.Postpone(rec, late) })
+		}
 	}
 	for _, p := range parts {
 		if err := p.reserve(); err != nil {

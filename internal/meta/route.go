@@ -9,19 +9,15 @@ type Router struct {
 	queues   []*Queue
 	pending  []*Exchange
 	memories []*Queue
+	more     []string // keys of the message
 	visited  map[*Exchange]bool
 }
 
 // Route appends to the router's own list the queues that a message published to
-// e with key reaches, each once. The list is valid until the next call.
-func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message) []*Queue {
-	r.queues, r.memories = r.queues[:0], r.memories[:0]
-	if e.Name == "" {
-		if q := s.namespaces[e.Namespace].Queues[string(key)]; q != nil {
-			r.queues = append(r.queues, q)
-		}
-		return r.queues
-	}
+// e with key, and more keys, reaches, each once. Every exchange on the way looks
+// at all the keys. The list is valid until the next call.
+func (r *Router) Route(s *State, e *Exchange, key []byte, m route.Message, more ...string) []*Queue {
+	r.queues, r.memories, r.more = r.queues[:0], r.memories[:0], more
 	r.pending = append(r.pending[:0], e)
 	clear(r.visited)
 	for len(r.pending) > 0 {
@@ -46,13 +42,24 @@ func (r *Router) Memories() []*Queue { return r.memories }
 // step follows the bindings of one exchange; it says whether any matched.
 func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
 	if x.Name == "" {
-		if q := s.namespaces[x.Namespace].Queues[string(key)]; q != nil {
+		queues := s.namespaces[x.Namespace].Queues
+		before := len(r.queues)
+		if q := queues[string(key)]; q != nil {
 			r.add(q)
-			return true
 		}
-		return false
+		for _, k := range r.more {
+			if q := queues[k]; q != nil {
+				r.add(q)
+			}
+		}
+		return len(r.queues) > before
 	}
 	r.targets = x.table.Match(key, m, r.targets[:0])
+	if kind := x.table.Kind(); kind == route.Direct || kind == route.Topic {
+		for _, k := range r.more {
+			r.targets = x.table.Match([]byte(k), m, r.targets)
+		}
+	}
 	if x.Memory != nil {
 		r.memories = append(r.memories, x.Memory)
 	}
@@ -68,9 +75,10 @@ func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
 	return len(r.targets) > 0
 }
 
-// add appends q unless it stands already. Only after a second exchange can it.
+// add appends q unless it stands already. Only after a second exchange or with a
+// second key can it.
 func (r *Router) add(q *Queue) {
-	if len(r.visited) > 0 {
+	if len(r.visited) > 0 || len(r.more) > 0 {
 		for _, have := range r.queues {
 			if have == q {
 				return

@@ -126,6 +126,18 @@ func Decode(b []byte, e *Envelope) (native []byte, err error) {
 	return b[p:size:size], nil
 }
 
+// Postpone moves the times in the envelope of the record at the head of b, which
+// is one that Append wrote: it is published so many milliseconds later.
+func Postpone(b []byte, millis int64) {
+	flags := binary.LittleEndian.Uint16(b[6:])
+	p := headerBytes
+	for range bits.OnesCount16(flags & (flagTimestamp | flagExpiry | flagDue)) {
+		at := int64(binary.LittleEndian.Uint64(b[p:]))
+		binary.LittleEndian.PutUint64(b[p:], uint64(at+millis))
+		p += 8
+	}
+}
+
 func decodeOptional(b []byte, flags uint16, e *Envelope) (int, error) {
 	p := headerBytes
 	need := bits.OnesCount16(flags&(flagTimestamp|flagExpiry|flagDue))*8 + int(flags&flagDedup>>3)*16 +

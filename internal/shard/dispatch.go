@@ -43,7 +43,19 @@ func (m *Machine) watch(l *Log) {
 }
 
 // Turn sets the time for everything that follows until the next Turn.
-func (m *Machine) Turn(now int64) { m.now = now }
+func (m *Machine) Turn(now int64) {
+	m.now = now
+	m.turns++
+}
+
+// late is up to when messages of the log have expired: now, but for messages that
+// may not wait at all and have just come in; they get this turn's hand-out.
+func (m *Machine) late(l *Log) int64 {
+	if l.fresh == m.turns {
+		return m.now - 1
+	}
+	return m.now
+}
 
 // AttachOptions say how a consumer takes part.
 type AttachOptions struct {
@@ -205,6 +217,16 @@ func (m *Machine) Stored(log record.LogID, o record.Offset) {
 	}
 }
 
+// WhenReleased calls f once nothing that was given back is on its way any more.
+func (m *Machine) WhenReleased(log record.LogID, f func()) {
+	l := m.logs[log]
+	if l == nil || l.releasing == 0 {
+		f()
+		return
+	}
+	l.waiting = append(l.waiting, f)
+}
+
 // Purge removes every message that nobody holds and returns their number.
 func (m *Machine) Purge(log record.LogID) uint64 {
 	l := m.logs[log]
@@ -239,11 +261,8 @@ func (m *Machine) Dispatch() {
 func (m *Machine) Hot() bool { return len(m.hot) > 0 }
 
 func (m *Machine) dispatch(l *Log) {
-	if d, ok := l.deadline(); ok && d < m.now {
+	if d, ok := l.deadline(); ok && d <= m.late(l) {
 		m.expire(l)
-	}
-	if l.releasing == 0 {
-		m.servePulls(l)
 	}
 	if l.releasing == 0 && len(l.consumers) > 0 {
 		m.handOut(l)
@@ -252,6 +271,17 @@ func (m *Machine) dispatch(l *Log) {
 		m.feed(l)
 	}
 	m.overflow(l)
+	if l.releasing == 0 && len(l.waiting) > 0 {
+		waiting := l.waiting
+		l.waiting = nil
+		for _, f := range waiting {
+			f()
+		}
+	}
+	if l.releasing == 0 && len(l.pulls) > 0 {
+		m.expireTo(l, m.now)
+		m.servePulls(l)
+	}
 	m.watch(l)
 }
 
@@ -373,9 +403,6 @@ func (m *Machine) Pull(log record.LogID, id cursor.ConsumerID, reply func(d Deli
 		return
 	}
 	l.pulls = append(l.pulls, pull{l.consumers[id], reply})
-	if d, ok := l.deadline(); ok && d < m.now {
-		m.expire(l)
-	}
 	m.heat(l)
 }
 
@@ -406,11 +433,7 @@ const deadMax = 65536
 
 // expire takes expired messages, wherever they are, and leases that ran out.
 func (m *Machine) expire(l *Log) {
-	if !l.config.DeadLetter || l.cursor.Dead().Len() < deadMax {
-		for _, o := range l.cursor.Expired(m.now-1, nil) {
-			m.discard(l, o, WhyExpired)
-		}
-	}
+	m.expireTo(l, m.late(l))
 	for _, r := range l.cursor.LeaseTimeouts(m.now, nil) {
 		m.release(l, r.Lo, r.Hi, true)
 	}
@@ -421,6 +444,16 @@ func (m *Machine) expire(l *Log) {
 		if c.leaseMillis > 0 {
 			m.takeBack(l, c)
 		}
+	}
+}
+
+// expireTo takes the messages that expire at the time or before.
+func (m *Machine) expireTo(l *Log, at int64) {
+	if l.config.DeadLetter && l.cursor.Dead().Len() >= deadMax {
+		return
+	}
+	for _, o := range l.cursor.Expired(at, nil) {
+		m.discard(l, o, WhyExpired)
 	}
 }
 
@@ -468,7 +501,7 @@ func (m *Machine) Timers() (next int64, ok bool) {
 		d, pending := l.deadline()
 		if pending && d <= m.now && m.logs[l.id] == l {
 			m.heat(l)
-			if d < m.now {
+			if d <= m.late(l) {
 				m.expire(l)
 			}
 			d, pending = l.deadline()

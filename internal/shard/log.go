@@ -41,9 +41,11 @@ type Log struct {
 	announced  record.Offset // delivered, as proposed
 	cold       cold
 	pulls      []pull
-	inflight   int64 // proposed, not yet applied: for limits
+	waiting    []func() // for what is released
+	inflight   int64    // proposed, not yet applied: for limits
 	inflightB  int64
-	releasing  int64 // messages whose release is proposed, not yet applied
+	fresh      uint64 // turn that brought a message that may not wait
+	releasing  int64  // messages whose release is proposed, not yet applied
 	stats      Stats
 }
 

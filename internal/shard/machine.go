@@ -30,6 +30,7 @@ type Machine struct {
 	// Leader only.
 	leading   bool
 	now       int64  // of the current turn
+	turns     uint64 // its number
 	out       []byte // commands to propose
 	last      rangeCommand
 	urgent    bool   // out holds more than settles
@@ -353,7 +354,9 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 	a := cursor.Attributes{Priority: e.Priority, Expiry: l.expiry(e), Due: e.Due, Bytes: e.Body}
 	if m.leading && a.Expiry != 0 {
 		// A message that may not wait gets this turn's hand-out.
-		a.Expiry = max(a.Expiry, m.now)
+		if a.Expiry <= m.now {
+			a.Expiry, l.fresh = m.now, m.turns
+		}
 	}
 	if !l.config.Stream {
 		l.cursor.Append(o, a)
@@ -474,6 +477,13 @@ func (m *Machine) applyDrop(l *Log) {
 	l.tail.Reset(0)
 	delete(m.logs, l.id)
 	m.deleted = append(m.deleted, l.id)
+	for _, f := range l.waiting {
+		f()
+	}
+	for _, p := range l.pulls {
+		p.reply(Delivery{}, false, 0)
+	}
+	l.waiting, l.pulls = nil, nil
 }
 
 // unkeepAll lets the tail go of every wanted message in [lo, hi).

@@ -24,6 +24,19 @@ func (m *Machine) Reserve(block []byte) (full, opening record.LogID, ok bool) {
 // Unreserve gives back what Reserve took for a block that is not proposed.
 func (m *Machine) Unreserve(block []byte) { m.reserve(block, -1) }
 
+// EachRecord calls yield with the record of every append of a block.
+func EachRecord(block []byte, yield func(rec []byte)) {
+	var c command
+	for p := 0; p < len(block); {
+		next, err := c.next(block, p)
+		if err != nil || c.kind != commandAppend {
+			return
+		}
+		yield(block[c.at:next])
+		p = next
+	}
+}
+
 // reserve counts the appends of the block in (sign 1) or out (-1). It names the
 // first log that does not take one.
 func (m *Machine) reserve(block []byte, sign int64) (without record.LogID, ok bool) {

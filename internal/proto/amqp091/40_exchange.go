@@ -134,10 +134,8 @@ func (ch *channel) bind(remove bool, kind, destination, source, key string, argu
 	spec.Match = match
 	var err *broker.Error
 	if remove {
-		// Unbinding what is not bound succeeds, but not between things that are
-		// not there.
-		if err = ch.conn.session.Unbind(spec); err != nil && err.Object == broker.ObjectBinding &&
-			err.Code == broker.CodeNotFound {
+		// Unbinding what is not bound succeeds, whether its ends are there or not.
+		if err = ch.conn.session.Unbind(spec); err != nil && err.Code == broker.CodeNotFound {
 			err = nil
 		}
 	} else {

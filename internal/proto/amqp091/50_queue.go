@@ -73,6 +73,7 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		}
 	}
 	ch.conn.waitForPublishes()
+	ch.conn.session.AwaitRejected()
 	info, _, err := ch.conn.session.DeclareQueue(spec)
 	if err != nil {
 		return ch.exception(err)

@@ -146,7 +146,7 @@ func (ch *channel) basicQos(arguments []byte) *exception {
 	case m.PrefetchCount != 0:
 		ch.pool = ch.conn.session.NewCreditPool(limit)
 		for _, k := range ch.consumers {
-			if !k.noAck && !k.ended.Load() {
+			if !k.ended.Load() {
 				k.attachment.Join(ch.pool)
 			}
 		}
@@ -186,7 +186,8 @@ func (ch *channel) basicGet(arguments []byte) *exception {
 	}
 	c := ch.conn
 	c.waitForPublishes()
-	pulled, got, err := c.session.Pull(queue, m.NoAck)
+	c.session.AwaitRejected()
+	pulled, got, err := ch.puller.Pull(queue, m.NoAck)
 	if err != nil {
 		return ch.exception(err)
 	}

@@ -53,8 +53,9 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 	}
 	k := &consumer{channel: ch, tag: options.Tag, noAck: m.NoAck, stream: options.From != nil}
 	credit := int64(creditUnlimited)
+	options.Pool = ch.pool
 	if !m.NoAck {
-		options.Pool, options.Prefetch = ch.pool, uint32(ch.prefetch)
+		options.Prefetch = uint32(ch.prefetch)
 		if k.prefetch = int64(ch.prefetch); k.prefetch > 0 {
 			credit = k.prefetch
 		}

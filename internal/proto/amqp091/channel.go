@@ -16,6 +16,7 @@ type channel struct {
 	closing bool // channel.close sent: everything but close-ok is ignored
 
 	publisher *broker.Publisher
+	puller    *broker.Puller
 	content   content // of a publish under way
 	outgoing  broker.Outgoing
 	headers   native.Headers
@@ -61,7 +62,7 @@ func (c *conn) channelOpen(number uint16, arguments []byte) *exception {
 		return c.exception(err)
 	}
 	ch := &channel{conn: c, number: number}
-	ch.publisher = c.session.Publisher(ch.completed)
+	ch.publisher, ch.puller = c.session.Publisher(ch.completed), c.session.Puller()
 	c.admitChannel(ch)
 	c.highest = max(c.highest, number)
 	c.send(number, &codec.ChannelOpenOk{})

@@ -365,16 +365,17 @@ func (c *conn) startTimer() {
 
 func (c *conn) tickEvery() time.Duration {
 	if c.heartbeat > 0 {
-		return c.heartbeat / 2
+		return c.heartbeat / 3
 	}
 	return tickIdle
 }
 
-// missedTicksMax is two heartbeats, in ticks of half a heartbeat, and one tick
+// missedTicksMax is two heartbeats, in ticks of a third of one, and one tick
 // because the first may have begun just before something was received.
-const missedTicksMax = 5
+const missedTicksMax = 7
 
-// tick runs on the timer, every half heartbeat.
+// tick runs on the timer, every third of a heartbeat: what is sent is never two
+// thirds apart, for clients that do not wait longer than one.
 func (c *conn) tick() {
 	o := &c.out
 	silent := !c.received.Swap(false) && !c.waiting.Load()

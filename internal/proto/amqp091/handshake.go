@@ -11,11 +11,12 @@ import (
 )
 
 // The version clients see. Kombu, Spring and others choose their path by product
-// and version: this is the newest line on which they use global prefetch and
-// transient queues as a matter of course.
+// and version: this is the newest line on which all of them use global prefetch
+// and transient queues as a matter of course. Kombu takes 4.0 and later for brokers
+// without global prefetch, and then a worker with delayed tasks stands still.
 const (
 	productName    = "RabbitMQ"
-	productVersion = "4.1.4"
+	productVersion = "3.13.7"
 )
 
 func serverProperties(o *Options) codec.Table {

@@ -87,7 +87,7 @@ func TestHeartbeatsAreSentWhileIdleAndMissedOnesEndTheConnection(t *testing.T) {
 		t.Fatalf("%x %v", beat, err)
 	}
 	r.channel() // any frame counts as a sign of life
-	for range 4 {
+	for range 6 {
 		k.fire()
 	}
 	r.channel2()
