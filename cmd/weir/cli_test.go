@@ -217,7 +217,7 @@ func TestPeople(t *testing.T) {
 		permission ls -V v
 		> ^ann +\.\* +\.\* +\.\*
 		!1 permission add ann --read (
-		!3 permission add nobody
+		!1 permission add nobody
 	`)
 	ann := strings.Replace(b.url, "guest:guest", "ann:s3", 1)
 	for _, step := range []struct {

@@ -212,6 +212,7 @@ func (c *call) putUser() *failure {
 		Tags      *tags   `json:"tags"`
 		Vhost     string  `json:"vhost"` // rabbitmqadmin's own, and no part of a user
 		Name      string  `json:"name"`
+		Limits    limits  `json:"limits"`
 	}
 	if f := c.read(&body); f != nil {
 		return f
@@ -220,12 +221,13 @@ func (c *call) putUser() *failure {
 		return f
 	}
 	if body.Tags == nil {
-		return badRequest("tags: missing")
+		return badRequest("tags_not_present")
 	}
 	spec := broker.UserSpec{Name: c.args[0], Tags: *body.Tags}
+	none := ""
 	switch {
 	case body.Password != nil && body.Hash != nil:
-		return badRequest("password and password_hash: one of them")
+		return badRequest("both_password_and_password_hash_are_provided")
 	case body.Hash != nil:
 		stored, err := auth.ImportRabbitMQ(*body.Hash, cmp.Or(body.Algorithm, "rabbit_password_hashing_sha256"))
 		if err != nil {
@@ -235,9 +237,16 @@ func (c *call) putUser() *failure {
 	case body.Password != nil:
 		spec.Password = *body.Password
 	default:
-		return badRequest("password or password_hash: missing")
+		spec.Hash = &none // he can come with a certificate
+	}
+	var l broker.Limits
+	if wrong := userLimits.read(&l, body.Limits, "user-limits"); wrong != nil {
+		return badRequest(strings.Join(wrong, "\n"))
 	}
 	created, err := c.options.Broker.PutUser(c.principal, spec)
+	if err == nil && body.Limits != nil {
+		err = c.options.Broker.PutUserLimits(c.principal, c.args[0], l)
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -277,10 +286,16 @@ func (c *call) permissions() *failure {
 }
 
 func (c *call) vhostPermissions() *failure {
+	if f := c.space(c.args[0]); f != nil {
+		return f
+	}
 	return c.sendPermissions(func(p *broker.PermissionInfo) bool { return p.Namespace == c.args[0] })
 }
 
 func (c *call) userPermissions() *failure {
+	if _, f := c.findUser(c.args[0]); f != nil {
+		return f
+	}
 	return c.sendPermissions(func(p *broker.PermissionInfo) bool { return p.User == c.args[0] })
 }
 
@@ -312,8 +327,8 @@ func (c *call) putPermission() *failure {
 	if f := echoed(body.Vhost, c.args[0], body.User, c.args[1], body.Username, c.args[1]); f != nil {
 		return f
 	}
-	if body.Configure == nil || body.Write == nil || body.Read == nil {
-		return badRequest("configure, write and read: all three")
+	if f := missing("configure", body.Configure != nil, "write", body.Write != nil, "read", body.Read != nil); f != nil {
+		return f
 	}
 	all, err := c.options.Broker.Permissions(c.principal)
 	if err != nil {
@@ -323,6 +338,9 @@ func (c *call) putPermission() *failure {
 	err = c.options.Broker.PutPermission(c.principal, broker.PermissionInfo{
 		User: c.args[1], Namespace: c.args[0], Configure: *body.Configure, Write: *body.Write, Read: *body.Read,
 	})
+	if err != nil && err.Code == broker.CodeNotFound {
+		return badRequest("vhost_or_user_not_found")
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -330,6 +348,13 @@ func (c *call) putPermission() *failure {
 }
 
 func (c *call) deletePermission() *failure {
+	all, err := c.options.Broker.Permissions(c.principal)
+	if err != nil {
+		return failed(err)
+	}
+	if !slices.ContainsFunc(all, func(p broker.PermissionInfo) bool { return p.Namespace == c.args[0] && p.User == c.args[1] }) {
+		return notFound("no permission of user '" + c.args[1] + "' in vhost '" + c.args[0] + "'")
+	}
 	if err := c.options.Broker.DeletePermission(c.principal, c.args[1], c.args[0]); err != nil {
 		return failed(err)
 	}

@@ -20,7 +20,7 @@ func TestUsersVhostsPermissions(t *testing.T) {
 	if r := n.call(200, "GET", "/api/users", ""); strings.Contains(r.body, "argon2") {
 		t.Error("a hash is shown")
 	}
-	for _, bad := range []string{`{}`, `{"tags":""}`, `{"password":"","tags":""}`, `{"password_hash":"x","tags":""}`, `{"password":"a","password_hash":"b","tags":""}`} {
+	for _, bad := range []string{`{}`, `{"password":"p"}`, `{"tags":"","limits":{"max-things":1}}`, `{"password":"","tags":""}`, `{"password_hash":"x","tags":""}`, `{"password":"a","password_hash":"b","tags":""}`} {
 		n.call(400, "PUT", "/api/users/bad", bad)
 	}
 	n.call(201, "PUT", "/api/permissions/v/ann", `{"configure":"^a","write":"","read":".*"}`)
@@ -28,8 +28,13 @@ func TestUsersVhostsPermissions(t *testing.T) {
 	want(t, n.call(200, "GET", "/api/permissions/v/ann", "").object(t), "configure", "^a", "write", "", "read", ".*")
 	n.call(400, "PUT", "/api/permissions/v/ann", `{"configure":"(","write":"","read":""}`)
 	n.call(400, "PUT", "/api/permissions/v/ann", `{"configure":""}`)
-	n.call(404, "PUT", "/api/permissions/v/nobody", `{"configure":"","write":"","read":""}`)
-	n.call(404, "PUT", "/api/permissions/nowhere/ann", `{"configure":"","write":"","read":""}`)
+	n.call(400, "PUT", "/api/permissions/v/nobody", `{"configure":"","write":"","read":""}`)
+	n.call(400, "PUT", "/api/permissions/nowhere/ann", `{"configure":"","write":"","read":""}`)
+	n.call(404, "DELETE", "/api/permissions/v/nobody", "")
+	n.call(404, "GET", "/api/users/nobody/permissions", "")
+	n.call(404, "GET", "/api/vhosts/nowhere/permissions", "")
+	n.call(201, "PUT", "/api/users/cert", `{"tags":"management","limits":{"max-channels":4}}`)
+	want(t, n.call(200, "GET", "/api/users/cert", "").object(t), "password", "false", "limits", "map[max-channels:4]")
 	if items := n.call(200, "GET", "/api/users/ann/permissions", "").items(t); len(items) != 1 {
 		t.Errorf("permissions %v", items)
 	}
