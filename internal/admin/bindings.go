@@ -185,7 +185,7 @@ func (c *call) oneBinding() *failure {
 func matchMode(arguments codec.Table) (route.MatchMode, *failure) {
 	mode, e := native.ReadMatch(arguments)
 	if e != nil {
-		return 0, badRequest(e.Error())
+		return 0, badRequest(e.Text)
 	}
 	return mode, nil
 }

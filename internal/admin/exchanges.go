@@ -96,10 +96,10 @@ func (c *call) putExchange() *failure {
 		return f
 	}
 	if e := native.CheckExchangeType(spec.Kind); e != nil {
-		return badRequest(e.Error())
+		return badRequest(e.Text)
 	}
 	if e := native.ReadExchange(&spec, c.args[0], t); e != nil {
-		return badRequest(e.Error())
+		return badRequest(e.Text)
 	}
 	s, f := c.open(c.args[0])
 	if f != nil {

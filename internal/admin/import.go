@@ -293,7 +293,7 @@ func (i *importer) declareQueue(have sessions, q *queueDefinition, space string)
 		return f
 	}
 	if e := native.ReadQueue(&spec, space, native.DefaultType(&spec, i.options.Broker.QueueClass(space), t), false); e != nil {
-		return badRequest(e.Error())
+		return badRequest(e.Text)
 	}
 	s, f := i.session(have, space)
 	if f != nil {
@@ -323,10 +323,10 @@ func (i *importer) declareExchange(have sessions, x *exchangeDefinition, space s
 		return f
 	}
 	if e := native.CheckExchangeType(spec.Kind); e != nil {
-		return badRequest(e.Error())
+		return badRequest(e.Text)
 	}
 	if e := native.ReadExchange(&spec, space, t); e != nil {
-		return badRequest(e.Error())
+		return badRequest(e.Text)
 	}
 	s, f := i.session(have, space)
 	if f != nil {

@@ -38,7 +38,7 @@ func (m *message) outgoing(who *broker.Principal) (*broker.Outgoing, *failure) {
 		TTL: -1, Message: &m.headers,
 	}
 	if _, e := native.Describe(o, p, who, ""); e != nil { // nobody here waits for direct replies
-		return nil, badRequest(e.Error())
+		return nil, badRequest(e.Text)
 	}
 	o.Native = native.Parts(m.exchange, m.key, 0, p, m.body)
 	return o, nil

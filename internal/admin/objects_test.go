@@ -64,22 +64,22 @@ func TestArgumentsAreThoseOfAMQP(t *testing.T) {
 	for _, row := range [][3]string{
 		{
 			"/api/queues/%2F/q", `{"arguments":{"x-max-length":-1}}`,
-			"PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}",
+			"invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}",
 		},
 		{
 			"/api/queues/%2F/q", `{"type":"odd"}`,
-			"PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'odd'\"",
+			"invalid arg 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'odd'\"",
 		},
-		{"/api/queues/%2F/q2", `{"arguments":{"x-max-length":6,"x-queue-version":2}}`, "PRECONDITION_FAILED - inequivalent arg " +
+		{"/api/queues/%2F/q2", `{"arguments":{"x-max-length":6,"x-queue-version":2}}`, "inequivalent arg " +
 			"'x-max-length' for queue 'q2' in vhost '/': received '6' but current is '5'"},
-		{"/api/exchanges/%2F/e", `{"type":"odd"}`, "PRECONDITION_FAILED - unknown exchange type 'odd'"},
+		{"/api/exchanges/%2F/e", `{"type":"odd"}`, "unknown exchange type 'odd'"},
 		{
 			"/api/exchanges/%2F/e", `{"type":"x-delayed-message"}`,
-			"PRECONDITION_FAILED - Invalid argument, 'x-delayed-type' must be an existing exchange type",
+			"Invalid argument, 'x-delayed-type' must be an existing exchange type",
 		},
 		{
 			"/api/exchanges/%2F/e1", `{"type":"x-consistent-hash","arguments":{"hash-property":"priority"}}`,
-			"PRECONDITION_FAILED - Unsupported property: priority",
+			"Unsupported property: priority",
 		},
 	} {
 		want(t, n.call(400, "PUT", row[0], row[1]).object(t), "reason", row[2])

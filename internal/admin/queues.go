@@ -208,7 +208,7 @@ func (c *call) putQueue() *failure {
 		return f
 	}
 	if e := native.ReadQueue(&spec, c.args[0], native.DefaultType(&spec, c.options.Broker.QueueClass(c.args[0]), t), false); e != nil {
-		return badRequest(e.Error())
+		return badRequest(e.Text)
 	}
 	s, f := c.open(c.args[0])
 	if f != nil {

@@ -173,11 +173,10 @@ func failed(e *broker.Error) *failure {
 		return refused("ACCESS_REFUSED - " + e.Error())
 	case broker.CodeMismatch:
 		f.code = codeConflict
-		f.reason = "PRECONDITION_FAILED - inequivalent arg '" + e.Field + "' for " + what + ": received " + e.Received +
-			" but current is " + e.Current
+		f.reason = native.Inequivalent(e, what)
 	case broker.CodeInUse, broker.CodeNotEmpty:
 		f.code = codeConflict
-		f.reason = "PRECONDITION_FAILED - " + what + " " + e.Text
+		f.reason = what + " " + e.Text
 	case broker.CodeLocked:
 		f.code = codeConflict
 		f.reason = "RESOURCE_LOCKED - " + e.Error()

@@ -102,8 +102,7 @@ func (c *conn) exception(e *broker.Error) *exception {
 		return raise(codeAccessRefused, "%s", orText(e, "access to "+what+" refused for user '"+c.principal.User+"'"))
 	case broker.CodeLocked, broker.CodeMismatch:
 		if e.Code == broker.CodeMismatch && e.Field != "exclusive" {
-			return raise(codePreconditionFailed, "inequivalent arg '%s' for %s: received %s but current is %s",
-				e.Field, what, quoteValue(e.Received), quoteValue(e.Current))
+			return raise(codePreconditionFailed, "%s", native.Inequivalent(e, what))
 		}
 		if e.Object == broker.ObjectConsumer {
 			return raise(codeAccessRefused, "%s in exclusive use", native.Resource("queue", e.Name, c.vhost))
@@ -158,12 +157,4 @@ func orText(e *broker.Error, otherwise string) string {
 		return e.Text
 	}
 	return otherwise
-}
-
-// quoteValue quotes a plain value; texts of arguments come quoted already.
-func quoteValue(s string) string {
-	if s == "none" || strings.HasPrefix(s, "the value ") || strings.HasPrefix(s, "'") {
-		return s
-	}
-	return "'" + s + "'"
 }

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"strings"
 
 	"weir/internal/broker"
 )
@@ -15,13 +16,6 @@ type Error struct {
 	Late bool
 	// Text is RabbitMQ's, without the name of the reply code.
 	Text string
-}
-
-func (e *Error) Error() string {
-	if e.NotImplemented {
-		return "NOT_IMPLEMENTED - " + e.Text
-	}
-	return "PRECONDITION_FAILED - " + e.Text
 }
 
 func refuse(format string, arguments ...any) *Error {
@@ -39,6 +33,19 @@ func (e *Error) Broker() *broker.Error {
 		code = broker.CodeNotImplemented
 	}
 	return &broker.Error{Code: code, Text: e.Text}
+}
+
+// Inequivalent is RabbitMQ's text about something declared otherwise before.
+func Inequivalent(e *broker.Error, what string) string {
+	return fmt.Sprintf("inequivalent arg '%s' for %s: received %s but current is %s", e.Field, what, quoteValue(e.Received), quoteValue(e.Current))
+}
+
+// quoteValue quotes a plain value; texts of arguments come quoted already.
+func quoteValue(s string) string {
+	if s == "none" || strings.HasPrefix(s, "the value ") || strings.HasPrefix(s, "'") {
+		return s
+	}
+	return "'" + s + "'"
 }
 
 // LimitReached is RabbitMQ's text about a limit that the user met.

@@ -9,15 +9,15 @@ func TestExpiration(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":             "PRECONDITION_FAILED - invalid expiration '': no_integer",
-		"soon":         "PRECONDITION_FAILED - invalid expiration 'soon': no_integer",
-		"10s":          "PRECONDITION_FAILED - invalid expiration '10s': {leftover_string,\"s\"}",
-		"-1":           "PRECONDITION_FAILED - invalid expiration '-1': {value_negative,-1}",
-		"315360000001": "PRECONDITION_FAILED - invalid expiration '315360000001': {value_too_large,315360000001}",
-		"99999999999999999999999": "PRECONDITION_FAILED - invalid expiration '99999999999999999999999': " +
+		"":             "invalid expiration '': no_integer",
+		"soon":         "invalid expiration 'soon': no_integer",
+		"10s":          "invalid expiration '10s': {leftover_string,\"s\"}",
+		"-1":           "invalid expiration '-1': {value_negative,-1}",
+		"315360000001": "invalid expiration '315360000001': {value_too_large,315360000001}",
+		"99999999999999999999999": "invalid expiration '99999999999999999999999': " +
 			"{value_too_large,99999999999999999999999}",
 	} {
-		if _, e := expiration([]byte(text)); e == nil || e.Error() != want {
+		if _, e := expiration([]byte(text)); e == nil || e.Text != want {
 			t.Errorf("%q: %+v", text, e)
 		}
 	}
