@@ -1,6 +1,8 @@
 """Runs scenarios one by one and prints a line for each; starts brokers of its own for those that kill one."""
 
+import base64
 import concurrent.futures
+import json
 import os
 import re
 import shutil
@@ -11,6 +13,8 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.parse
+import urllib.request
 import uuid
 
 import pika
@@ -116,6 +120,29 @@ def take(channel, queue, count, auto_ack=True):
 
 def bodies(channel, queue, count):
     return [body for _, _, body in take(channel, queue, count)]
+
+
+def http(method, path, body=None):
+    """Calls the management API and returns what it answers, None without a body."""
+    request = urllib.request.Request(os.environ["CLIENTS_HTTP"] + path, method=method,
+                                     data=None if body is None else json.dumps(body).encode())
+    request.add_header("Authorization", "Basic " + base64.b64encode(b"guest:guest").decode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=WAIT) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
+def kill_connection(name):
+    """Closes the connection that gave itself this name, as an administrator would."""
+    until = time.monotonic() + WAIT
+    while time.monotonic() < until:
+        for connection in http("GET", "/api/connections"):
+            if connection["client_properties"].get("connection_name") == name:
+                http("DELETE", "/api/connections/" + urllib.parse.quote(connection["name"], safe=""))
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"no connection {name}")
 
 
 class Broker:
