@@ -115,7 +115,10 @@ type ExchangeSpec struct {
 	// exchanges that are bound to it later; 0 is none.
 	Remember  int64
 	Arguments map[string]any
-	Check     func(existing map[string]any) *Error
+	// Invalid is what is wrong with the declaration. It is the answer where the
+	// exchange does not exist.
+	Invalid *Error
+	Check   func(existing map[string]any) *Error
 }
 
 // ExchangeInfo is an exchange as listed.

@@ -289,13 +289,18 @@ func (s *Session) mayDeclareExchange(state *meta.State, x *meta.Exchange, spec *
 	if err := s.may(state, auth.Configure, ObjectExchange, spec.Name); err != nil {
 		return err
 	}
-	if x != nil || spec.Alternate == nil {
+	if x != nil {
 		return nil
 	}
-	if err := s.may(state, auth.Read, ObjectExchange, spec.Name); err != nil {
-		return err
+	if spec.Alternate != nil {
+		if err := s.may(state, auth.Read, ObjectExchange, spec.Name); err != nil {
+			return err
+		}
+		if err := s.mayWrite(state, *spec.Alternate); err != nil {
+			return err
+		}
 	}
-	return s.mayWrite(state, *spec.Alternate)
+	return spec.Invalid
 }
 
 func (s *Session) sameExchange(x *meta.Exchange, spec *ExchangeSpec) *Error {

@@ -77,7 +77,7 @@ func (ch *channel) exchangeDeclare(arguments []byte) *exception {
 	}
 	if !m.Passive {
 		if e := native.ReadExchange(&spec, ch.conn.vhost, m.Arguments); e != nil {
-			return raiseNative(e)
+			spec.Invalid = e.Broker() // where there is none to compare it with
 		}
 		if strings.HasPrefix(name, "amq.") {
 			// Reserved names may be declared where they exist, as what they are.

@@ -34,6 +34,7 @@ func ExchangeType(kind string, arguments map[string]any) string {
 // whose kind CheckExchangeType took.
 func ReadExchange(spec *broker.ExchangeSpec, space string, t codec.Table) *Error {
 	what := Resource("exchange", spec.Name, space)
+	spec.Arguments, spec.Check = t.Map(), checkExchange(t)
 	if v, ok := t.Lookup("alternate-exchange"); ok {
 		if v.Kind != 'S' {
 			return refuse("invalid type '%s' for arg 'alternate-exchange' in %s", v.TypeName(), what)
@@ -61,8 +62,13 @@ func ReadExchange(spec *broker.ExchangeSpec, space string, t codec.Table) *Error
 			return e
 		}
 	}
-	spec.Arguments = t.Map()
-	spec.Check = func(existing map[string]any) *broker.Error {
+	return nil
+}
+
+// checkExchange compares the arguments of a declaration with those of the
+// exchange that is there.
+func checkExchange(t codec.Table) func(map[string]any) *broker.Error {
+	return func(existing map[string]any) *broker.Error {
 		for _, name := range []string{"alternate-exchange", "x-delayed-type", hashHeader, hashProperty, historyLength} {
 			if err := compare(name, t, existing); err != nil {
 				return err
@@ -70,7 +76,6 @@ func ReadExchange(spec *broker.ExchangeSpec, space string, t codec.Table) *Error
 		}
 		return nil
 	}
-	return nil
 }
 
 // The exchange type that gives its last messages to queues bound later.
