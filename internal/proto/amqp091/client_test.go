@@ -616,6 +616,8 @@ func TestDeclareAgain(t *testing.T) {
 			"the value '60000' of type 'signedint'"},
 		{true, false, amqp.Table{"x-message-ttl": int64(5)}, "inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': " +
 			"received '5' but current is '60000'"},
+		{true, false, amqp.Table{"x-message-ttl": 60000.0}, "inequivalent arg 'x-message-ttl'"},
+		{true, false, amqp.Table{"x-message-ttl": "60000"}, "inequivalent arg 'x-message-ttl'"},
 		{true, false, amqp.Table{"x-message-ttl": int32(60000), "x-queue-type": "quorum"}, "inequivalent arg 'x-queue-type'"},
 	} {
 		_, err := s.channel().QueueDeclare("q", row.durable, row.autoDelete, false, false, row.args)

@@ -85,7 +85,7 @@ func compare(name string, t codec.Table, existing map[string]any) *broker.Error 
 	v, given := t.Lookup(name)
 	old, there := existing[name]
 	switch {
-	case given && there && plain(v) != fmt.Sprint(old):
+	case given && there && (plain(v) != fmt.Sprint(old) || !alike(v, old)):
 		return mismatch(name, inQuotes(term(v)), inQuotes(fmt.Sprint(old)))
 	case given && !there:
 		return mismatch(name, described(v.TypeName(), term(v)), "none")
@@ -96,6 +96,22 @@ func compare(name string, t codec.Table, existing map[string]any) *broker.Error 
 }
 
 func inQuotes(value string) string { return "'" + value + "'" }
+
+// alike says whether the values are of one kind: a number without a fraction is
+// not a whole one.
+func alike(v codec.Value, old any) bool {
+	_, whole := v.Int()
+	_, fraction := v.Float()
+	switch old.(type) {
+	case int64:
+		return whole
+	case float64:
+		return fraction
+	case bool:
+		return v.Kind == 't'
+	}
+	return !whole && !fraction && v.Kind != 't'
+}
 
 // plain renders a scalar so that values of one kind can be compared.
 func plain(v codec.Value) string {
