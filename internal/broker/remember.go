@@ -29,6 +29,9 @@ func (s *Session) newExchange(spec *ExchangeSpec) *meta.Exchange {
 	return x
 }
 
+// memorySlack is by how many messages a memory may exceed its length for a moment.
+const memorySlack = 1 << 16
+
 // recall stores what the source of a new binding remembers at its destination,
 // and returns when it is there. A destination without room for all gets nothing.
 func (s *Session) recall(b *BindingSpec) {
@@ -39,10 +42,13 @@ func (s *Session) recall(b *BindingSpec) {
 	if x == nil || x.Memory == nil {
 		return
 	}
-	messages, _, err := s.read(x.Memory, 0, int(*x.Memory.Settings.MaxLength))
+	// What is over the length may not have been dropped yet.
+	most := int(*x.Memory.Settings.MaxLength)
+	messages, _, err := s.read(x.Memory, 0, most+memorySlack)
 	if err != nil {
 		return // shutting down
 	}
+	messages = messages[max(len(messages)-most, 0):]
 	tx := s.Begin()
 	var router meta.Router
 	for _, d := range messages {
