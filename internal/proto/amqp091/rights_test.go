@@ -63,6 +63,9 @@ func publishNow(ch *amqp.Channel, exchange, key string, p amqp.Publishing) error
 	case err := <-closed:
 		return err
 	case <-c.Done():
+		if ch.IsClosed() { // with which the client gives up on confirms
+			return <-closed
+		}
 		return nil
 	}
 }
