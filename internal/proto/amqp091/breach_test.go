@@ -137,7 +137,7 @@ func TestBreachesOnAnOpenChannel(t *testing.T) {
 			"COMMAND_INVALID - unimplemented method", codec.IDBasicGetEmpty,
 		},
 		{
-			"undecodable arguments", frame(1, 1, 0, 60, 0, 10, 1), 501, "FRAME_ERROR - cannot decode all octets = <<1>>",
+			"undecodable arguments", frame(1, 1, 0, 60, 0, 10, 1), 501, "FRAME_ERROR - cannot decode <<1>>",
 			codec.IDBasicQos,
 		},
 		{

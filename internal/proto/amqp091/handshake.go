@@ -277,5 +277,5 @@ func (c *conn) pressure(blocked bool, reason string) {
 
 // undecodable is the exception for arguments that do not fit their method.
 func undecodable(arguments []byte) *exception {
-	return raise(codeFrameError, "cannot decode %s", octets(arguments))
+	return raise(codeFrameError, "cannot decode %s", numbers(arguments[:min(len(arguments), 128)])) // the text ends sooner
 }

@@ -2,8 +2,8 @@ package amqp091
 
 import (
 	"errors"
-	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"weir/internal/proto/amqp091/codec"
@@ -218,9 +218,14 @@ func octets(b []byte) string {
 	if len(b) > 16 {
 		label, b = "first 16", b[:16]
 	}
+	return label + " octets = " + numbers(b)
+}
+
+// numbers renders bytes as Erlang prints them.
+func numbers(b []byte) string {
 	words := make([]string, len(b))
 	for i, v := range b {
-		words[i] = fmt.Sprint(v)
+		words[i] = strconv.Itoa(int(v))
 	}
-	return label + " octets = <<" + strings.Join(words, ",") + ">>"
+	return "<<" + strings.Join(words, ",") + ">>"
 }

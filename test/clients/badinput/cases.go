@@ -34,6 +34,8 @@ func cases() []harness.Scenario {
 		{Name: "body-larger-than-announced", Run: largerBody},
 		{Name: "odd-names", Run: names},
 		{Name: "never-reads", Run: neverReads},
+		{Name: "outcomes", Run: outcomes},
+		{Name: "get-while-deleting", Run: getStorm},
 	}
 }
 

@@ -20,6 +20,10 @@ var (
 )
 
 func main() {
+	if address = os.Getenv("RECORD_ADDRESS"); address != "" {
+		record()
+		return
+	}
 	var err error
 	if broker, err = harness.StartBroker(); err == nil {
 		address, err = hostPort(broker.URL)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -145,13 +146,15 @@ func (r *raw) next() (received, error) {
 }
 
 // until reads up to a method; a close before it is an error.
-func (r *raw) until(class, id uint16) error {
+func (r *raw) until(class, id uint16) error { return r.untilOneOf([2]uint16{class, id}) }
+
+func (r *raw) untilOneOf(methods ...[2]uint16) error {
 	for {
 		f, err := r.next()
 		switch {
 		case err != nil:
 			return err
-		case f.is(class, id):
+		case slices.ContainsFunc(methods, func(m [2]uint16) bool { return f.is(m[0], m[1]) }):
 			return nil
 		case f.is(10, 50), f.is(20, 40):
 			return &closed{code: binary.BigEndian.Uint16(f.payload[4:]), text: string(f.payload[7 : 7+f.payload[6]]), hard: f.is(10, 50)}

@@ -16,6 +16,9 @@ var ExchangeTypes = []string{
 
 // CheckExchangeType refuses types nobody routes by.
 func CheckExchangeType(kind string) *Error {
+	if kind == "" {
+		return refuse("invalid exchange type ''")
+	}
 	if !slices.Contains(ExchangeTypes, kind) {
 		return refuse("unknown exchange type '%s'", kind)
 	}
@@ -141,7 +144,7 @@ func ReadMatch(arguments codec.Table) (route.MatchMode, *Error) {
 		return route.MatchAll, nil
 	}
 	if v.Kind != 'S' {
-		return 0, refuse("Invalid x-match field type %s (value %v); expected longstr", v.TypeName(), term(v))
+		return 0, refuse("Invalid x-match field type %s (value %s); expected longstr", v.TypeName(), shownTerm(v))
 	}
 	switch string(v.Bytes) {
 	case "all":
@@ -153,5 +156,22 @@ func ReadMatch(arguments codec.Table) (route.MatchMode, *Error) {
 	case "any-with-x":
 		return route.MatchAnyWithX, nil
 	}
-	return 0, refuse("Invalid x-match field value <<\"%s\">>; expected all, any, all-with-x, or any-with-x", v.Bytes)
+	return 0, refuse("Invalid x-match field value %s; expected all, any, all-with-x, or any-with-x", shownTerm(v))
+}
+
+// shownTerm renders a value as Erlang prints it.
+func shownTerm(v codec.Value) string {
+	switch {
+	case v.Kind == 'V':
+		return "undefined"
+	case v.Kind == 'F' || v.Kind == 'A':
+		if len(v.Bytes) == 0 {
+			return "[]"
+		}
+	case (v.Kind == 'S' || v.Kind == 'x') && len(v.Bytes) == 0:
+		return "<<>>"
+	case v.Kind == 'S' || v.Kind == 'x':
+		return "<<\"" + string(v.Bytes) + "\">>"
+	}
+	return term(v)
 }

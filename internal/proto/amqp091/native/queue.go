@@ -303,7 +303,7 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 func checkProperties(spec *broker.QueueSpec, kind queueType, what string) *Error {
 	switch {
 	case kind == typeClassic:
-	case spec.AutoDelete && kind == typeStream:
+	case spec.AutoDelete:
 		return refuse("invalid property 'auto-delete' for %s", what)
 	case spec.Exclusive:
 		return refuse("invalid property 'exclusive-owner' for %s", what)
