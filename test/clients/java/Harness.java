@@ -36,6 +36,9 @@ final class Harness {
   /** Seconds after which something that must happen is taken for lost. */
   static final int WAIT = 20;
 
+  /** The first word of the lines. */
+  static String client = "java";
+
   private static final AtomicInteger SERIAL = new AtomicInteger();
   private static final Map<String, Scenario> SCENARIOS = new LinkedHashMap<>();
 
@@ -72,12 +75,12 @@ final class Harness {
           return null;
         };
         executor.submit(call).get(6 * WAIT, TimeUnit.SECONDS);
-        System.out.printf("ok   java %s (%d ms)%n", s.getKey(), (System.nanoTime() - began) / 1_000_000);
+        System.out.printf("ok   %s %s (%d ms)%n", client, s.getKey(), (System.nanoTime() - began) / 1_000_000);
       } catch (Exception e) {
         failed++;
         Throwable cause = e instanceof ExecutionException ? e.getCause() : e;
         cause.printStackTrace();
-        System.out.printf("FAIL java %s: %s%n", s.getKey(), String.valueOf(cause).replace('\n', ' '));
+        System.out.printf("FAIL %s %s: %s%n", client, s.getKey(), String.valueOf(cause).replace('\n', ' '));
       }
     }
     return failed == 0 ? 0 : 1;

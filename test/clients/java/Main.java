@@ -7,6 +7,7 @@ final class Main {
     Queues.register();
     Failures.register();
     Content.register();
+    Topologies.register();
     Lifetime.register();
     int status = Harness.runAll();
     System.exit(status); // connections that scenarios left behind keep threads alive
