@@ -23,7 +23,7 @@ type Attributes struct {
 type Config struct {
 	// Lanes is the number of priority lanes; 0 and 1 are one. A message goes to
 	// lane min(priority, Lanes-1), and higher lanes go first.
-	Lanes uint8
+	Lanes uint16
 	// DeliveryLimit is how many counted releases a message survives; 0 is any
 	// number.
 	DeliveryLimit uint32

@@ -210,7 +210,7 @@ func (w *stage) configure(a words) {
 	for key, n := range a.named {
 		switch key {
 		case "lanes":
-			w.c.Lanes = uint8(n)
+			w.c.Lanes = uint16(n)
 		case "limit":
 			w.c.DeliveryLimit = uint32(n)
 		case "length":

@@ -27,7 +27,7 @@ func drawConfig(t *rapid.T, exact bool) cursor.Config {
 		return rapid.SampledFrom([]int64{0, 0, v}).Draw(t, label)
 	}
 	c := cursor.Config{
-		Lanes:         rapid.SampledFrom([]uint8{0, 1, 2, 3, 10}).Draw(t, "lanes"),
+		Lanes:         rapid.SampledFrom([]uint16{0, 1, 2, 3, 10, 256}).Draw(t, "lanes"),
 		DeliveryLimit: uint32(sometimes("limit", 2)),
 		NoReturns:     sometimes("no returns", 1) > 0,
 		MaxLength:     rapid.SampledFrom([]int64{-1, -1, 3}).Draw(t, "maxLength"),

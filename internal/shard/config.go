@@ -53,12 +53,7 @@ func decodeConfig(b []byte) (Config, error) {
 }
 
 // lanes is the number of priority lanes: one per priority, from 0.
-func (c *Config) lanes() uint8 {
-	if c.Priorities == 255 {
-		return 255 // priorities 254 and 255 share a lane
-	}
-	return c.Priorities + 1
-}
+func (c *Config) lanes() uint16 { return uint16(c.Priorities) + 1 }
 
 func (c *Config) cursor() cursor.Config {
 	burst := 1

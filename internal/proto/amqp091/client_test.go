@@ -826,6 +826,18 @@ func TestPriorities(t *testing.T) {
 	wantBodies(t, bodies(t, consume(t, ch, "q", true), 5), "9", "3", "3", "1", "0")
 }
 
+func TestAllPrioritiesAreTold(t *testing.T) {
+	ch := start(t).channel()
+	queue(t, ch, "q", amqp.Table{"x-max-priority": int32(255)})
+	var want []string
+	for p := range 256 {
+		put(t, ch, "", "q", amqp.Publishing{Priority: uint8(p), Body: []byte(strconv.Itoa(p))})
+		want = append(want, strconv.Itoa(255-p))
+	}
+	wantReady(t, ch, "q", 256)
+	wantBodies(t, bodies(t, consume(t, ch, "q", true), 256), want...)
+}
+
 func TestConsumerPriority(t *testing.T) {
 	ch := start(t).channel()
 	queue(t, ch, "q", nil)
