@@ -90,7 +90,9 @@ func (m *model) append(o record.Offset, a cursor.Attributes) {
 	msg.bare = false
 }
 
-func (m *model) lane(msg *message) uint8 { return uint8(min(uint16(msg.lane), max(m.config.Lanes, 1)-1)) }
+func (m *model) lane(msg *message) uint8 {
+	return uint8(min(uint16(msg.lane), max(m.config.Lanes, 1)-1))
+}
 
 func (m *model) settle(lo, hi record.Offset) (n uint64) {
 	for o := range m.messages {

@@ -25,7 +25,7 @@ type Options struct {
 	Heartbeat     time.Duration // offered, in whole seconds; 60 s
 	// HandshakeTimeout is from the first byte to connection.open; 10 s.
 	HandshakeTimeout time.Duration
-	// WriteTimeout is how long one write may wait for a client to read; 60 s.
+	// WriteTimeout is how long one write may wait for a client to read; 30 s.
 	WriteTimeout time.Duration
 
 	// CertificateName is the part of a client's certificate that is its user name,
@@ -76,7 +76,7 @@ func New(o Options) *Server {
 		o.HandshakeTimeout = 10 * time.Second
 	}
 	if o.WriteTimeout == 0 {
-		o.WriteTimeout = time.Minute
+		o.WriteTimeout = 30 * time.Second
 	}
 	if o.CertificateName == "" {
 		o.CertificateName = auth.CertificateNames[0]
