@@ -25,8 +25,10 @@ type vhostItem struct {
 }
 
 func (c *call) showVhost(n *broker.NamespaceInfo) any {
-	v := &vhostItem{Name: n.Name, Description: n.Description, Tags: append([]string{}, n.Tags...),
-		QueueType: cmp.Or(n.Class, "classic"), ClusterState: map[string]string{c.node: "running"}}
+	v := &vhostItem{
+		Name: n.Name, Description: n.Description, Tags: append([]string{}, n.Tags...),
+		QueueType: cmp.Or(n.Class, "classic"), ClusterState: map[string]string{c.node: "running"},
+	}
 	for _, q := range c.options.Broker.Queues(n.Name) {
 		v.Messages += q.Total
 		v.Ready += q.Ready

@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"bytes"
 	"crypto/sha512"
 	"errors"
 	"regexp"
@@ -232,42 +231,4 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%v has %v: want %v", c.has.Names(), c.asked.Names(), c.want)
 		}
 	}
-}
-
-func TestParseSASLPlain(t *testing.T) {
-	for _, c := range []struct {
-		response, authzid, user, password string
-		ok                                bool
-	}{
-		{"\x00guest\x00guest", "", "guest", "guest", true},
-		{"admin\x00bob\x00pass word", "admin", "bob", "pass word", true},
-		{"\x00bob\x00", "", "bob", "", true},
-		{"\x00长江\x00密码", "", "长江", "密码", true},
-		{"", "", "", "", false},
-		{"guest", "", "", "", false},
-		{"\x00guest", "", "", "", false},
-		{"\x00\x00guest", "", "", "", false},
-		{"\x00a\x00b\x00c", "", "", "", false},
-		{"\x00a\x00b\x00", "", "", "", false},
-	} {
-		authzid, user, password, err := auth.ParseSASLPlain([]byte(c.response))
-		if (err == nil) != c.ok || authzid != c.authzid || user != c.user || string(password) != c.password {
-			t.Errorf("%q: got %q, %q, %q, %v", c.response, authzid, user, password, err)
-		}
-	}
-}
-
-func FuzzParseSASLPlain(f *testing.F) {
-	f.Add([]byte("\x00guest\x00guest"))
-	f.Add([]byte("a\x00b\x00c\x00"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		authzid, user, password, err := auth.ParseSASLPlain(b)
-		if err != nil {
-			return
-		}
-		again := append([]byte(authzid+"\x00"+user+"\x00"), password...)
-		if !bytes.Equal(again, b) || user == "" {
-			t.Fatalf("%q is read as %q", b, again)
-		}
-	})
 }

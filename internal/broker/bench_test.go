@@ -49,7 +49,6 @@ func benchmarkPath(b *testing.B, fs vfs.FS, dir string, size int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	n := &node{br, nil}
 	p, _ := br.Authenticate("guest", "guest", loopback)
 	s, _ := br.Open(p, broker.SessionOptions{Namespace: "/", Name: "bench"})
 	if _, _, err := s.DeclareQueue(broker.QueueSpec{Name: "q", Durable: true}); err != nil {
@@ -89,7 +88,7 @@ func benchmarkPath(b *testing.B, fs vfs.FS, dir string, size int) {
 		c.Flush()
 	}
 	b.StopTimer()
-	if err := n.Close(); err != nil {
+	if err := br.Close(); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -321,7 +321,8 @@ func (h *host) propose() {
 	if !h.leading || h.log.Busy() {
 		return
 	}
-	for len(h.transactions) > 0 && h.proposeTransaction() {
+	for more := true; more && len(h.transactions) > 0; {
+		more = h.proposeTransaction()
 	}
 	for left := h.turnBytes(); left > 0 && h.due(); {
 		size, ok := h.proposeEntry()

@@ -49,7 +49,7 @@ func benchmarkMessage(b *testing.B, c cursor.Config, a cursor.Attributes, backlo
 }
 
 func BenchmarkMessage(b *testing.B) {
-	none := cursor.DefaultConfig()
+	none := unlimited()
 	sized := cursor.Attributes{Bytes: 100}
 	b.Run("plain", func(b *testing.B) { benchmarkMessage(b, none, cursor.Attributes{}, 0) })
 	b.Run("bytes", func(b *testing.B) { benchmarkMessage(b, none, sized, 0) })
@@ -69,7 +69,7 @@ func BenchmarkMessage(b *testing.B) {
 }
 
 func BenchmarkMessageInFlight(b *testing.B) {
-	s := cursor.New(cursor.DefaultConfig())
+	s := cursor.New(unlimited())
 	for id := range cursor.ConsumerID(10) {
 		s.Attach(id, cursor.AttachOptions{})
 		s.SetCredit(id, 100)
@@ -92,7 +92,7 @@ func BenchmarkMessageInFlight(b *testing.B) {
 }
 
 func BenchmarkRangeOf100(b *testing.B) {
-	s := cursor.New(cursor.DefaultConfig())
+	s := cursor.New(unlimited())
 	s.Attach(1, cursor.AttachOptions{})
 	s.SetCredit(1, 1<<62)
 	b.ReportAllocs()

@@ -46,9 +46,6 @@ type Config struct {
 	LeaseTimeout int64
 }
 
-// DefaultConfig is a queue without limits.
-func DefaultConfig() Config { return Config{MaxLength: -1, MaxBytes: -1} }
-
 // Counts is a look at a queue.
 type Counts struct {
 	Ready, Leased, Delayed, Held, Dead, Unsettled uint64

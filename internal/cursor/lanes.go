@@ -120,7 +120,7 @@ func (s *Settling) takeReady(o record.Offset) bool {
 }
 
 // takeReadyRange takes all of [lo, hi) out of the lanes.
-func (s *Settling) takeReadyRange(lo, hi record.Offset) (n uint64) {
+func (s *Settling) takeReadyRange(lo, hi record.Offset) {
 	s.eachLane(func(lane *Set) {
 		if s.exact() {
 			lane.RangesWithin(lo, hi, func(from, to record.Offset) bool {
@@ -132,9 +132,7 @@ func (s *Settling) takeReadyRange(lo, hi record.Offset) (n uint64) {
 		if lane != &s.ready {
 			s.upper.ready -= taken
 		}
-		n += taken
 	})
-	return n
 }
 
 // relane sorts the ready messages into the lanes there are now.

@@ -10,6 +10,9 @@ import (
 	"weir/internal/record"
 )
 
+// unlimited is a queue without limits.
+func unlimited() cursor.Config { return cursor.Config{MaxLength: -1, MaxBytes: -1} }
+
 // heapOf returns the bytes that what build returns keeps alive: the least of a
 // few looks, for the runtime itself allocates now and then.
 func heapOf(build func() any) int64 {
@@ -47,7 +50,7 @@ func TestTrimmedQueueIsSmall(t *testing.T) {
 	got := heapOf(func() any {
 		list := make([]*cursor.Settling, queues)
 		for i := range list {
-			s := cursor.New(cursor.DefaultConfig())
+			s := cursor.New(unlimited())
 			s.Attach(1, cursor.AttachOptions{})
 			s.SetCredit(1, 10)
 			for o := range record.Offset(2000) {
@@ -71,7 +74,7 @@ func TestTrimmedQueueIsSmall(t *testing.T) {
 // TestLongTimersDoNotPileUp settles messages long before their expiry, and
 // leases long before their timeout.
 func TestLongTimersDoNotPileUp(t *testing.T) {
-	config := cursor.DefaultConfig()
+	config := unlimited()
 	config.LeaseTimeout = 1 << 40
 	got := heapOf(func() any {
 		s := cursor.New(config)
@@ -103,7 +106,7 @@ func TestLongTimersDoNotPileUp(t *testing.T) {
 // TestBacklogIsBits holds a million messages in every third offset.
 func TestBacklogIsBits(t *testing.T) {
 	got := heapOf(func() any {
-		s := cursor.New(cursor.DefaultConfig())
+		s := cursor.New(unlimited())
 		for o := range record.Offset(3_000_000) {
 			s.Append(o, cursor.Attributes{Bytes: 10})
 		}
@@ -116,7 +119,7 @@ func TestBacklogIsBits(t *testing.T) {
 		t.Errorf("a message of a backlog takes %d bits", bits)
 	}
 	contiguous := heapOf(func() any {
-		s := cursor.New(cursor.DefaultConfig())
+		s := cursor.New(unlimited())
 		for o := range record.Offset(3_000_000) {
 			s.Append(o, cursor.Attributes{})
 		}
@@ -128,7 +131,7 @@ func TestBacklogIsBits(t *testing.T) {
 }
 
 func TestHotPathDoesNotAllocate(t *testing.T) {
-	config := cursor.DefaultConfig()
+	config := unlimited()
 	config.MaxBytes = 1 << 40
 	config.Lanes = 5
 	config.RatePerSecond = 1e12

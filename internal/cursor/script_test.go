@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 }
 
 func runScript(text string) string {
-	w := &stage{c: cursor.DefaultConfig(), s: cursor.New(cursor.DefaultConfig())}
+	w := &stage{c: unlimited(), s: cursor.New(unlimited())}
 	var out strings.Builder
 	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		switch {

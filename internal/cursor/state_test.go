@@ -10,7 +10,7 @@ import (
 )
 
 func usedState() []byte {
-	s := cursor.New(cursor.DefaultConfig())
+	s := cursor.New(unlimited())
 	for o := range record.Offset(3000) {
 		s.Append(o, cursor.Attributes{})
 	}
@@ -24,14 +24,14 @@ func usedState() []byte {
 }
 
 func TestStateOfAnEmptyQueueIsTiny(t *testing.T) {
-	if b := cursor.New(cursor.DefaultConfig()).AppendState(nil); len(b) > 8 {
+	if b := cursor.New(unlimited()).AppendState(nil); len(b) > 8 {
 		t.Errorf("it takes %d bytes", len(b))
 	}
 }
 
 func TestRestoreStateRejects(t *testing.T) {
 	good := usedState()
-	s := cursor.New(cursor.DefaultConfig())
+	s := cursor.New(unlimited())
 	s.Append(7, cursor.Attributes{})
 	before := s.AppendState(nil)
 	check := func(name string, b []byte) {
@@ -60,7 +60,7 @@ func FuzzRestoreState(f *testing.F) {
 	f.Add([]byte{1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 2})
 	f.Add(append([]byte{1, 0, 1, 0}, 255, 255, 255, 255, 255, 255, 255, 255, 127, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := cursor.New(cursor.DefaultConfig())
+		s := cursor.New(unlimited())
 		var err error
 		grown := allocatedBy(func() { err = s.RestoreState(b) })
 		if limit := uint64(64<<10 + 512*len(b)); grown > limit {

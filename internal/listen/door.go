@@ -79,13 +79,6 @@ func (d *Door) Name() string { return d.options.Name }
 // TLS says whether the door speaks TLS.
 func (d *Door) TLS() bool { return d.options.TLS != nil }
 
-// Connections is the number of open connections.
-func (d *Door) Connections() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.mu.conns)
-}
-
 func (d *Door) acceptLoop() {
 	defer d.done.Done()
 	for {

@@ -12,7 +12,6 @@ const (
 	kindNil valueKind = iota
 	kindBool
 	kindInt
-	kindUint // above the int64 range only
 	kindFloat
 	kindText
 	kindOpaque
@@ -38,14 +37,6 @@ func Bool(b bool) Value {
 
 // Int is a number of any signed integer type.
 func Int(i int64) Value { return Value{kind: kindInt, bits: uint64(i)} }
-
-// Uint is a number of any unsigned integer type.
-func Uint(u uint64) Value {
-	if u > math.MaxInt64 {
-		return Value{kind: kindUint, bits: u}
-	}
-	return Int(int64(u))
-}
 
 // Float is a number; it equals an integer of the same magnitude.
 func Float(f float64) Value { return Value{kind: kindFloat, bits: math.Float64bits(f)} }
@@ -82,15 +73,8 @@ func (v Value) Equal(w Value) bool {
 		return false
 	}
 	f := math.Float64frombits(w.bits)
-	switch v.kind {
-	case kindInt:
-		// 2^63 itself is a float but no int64.
-		return f >= -(1<<63) && f < 1<<63 && int64(f) == int64(v.bits) && f == math.Trunc(f)
-	case kindUint:
-		return f >= 1<<63 && f < 1<<64 && uint64(f) == v.bits
-	default:
-		return false
-	}
+	// 2^63 itself is a float but no int64.
+	return v.kind == kindInt && f >= -(1<<63) && f < 1<<63 && int64(f) == int64(v.bits) && f == math.Trunc(f)
 }
 
 // appendID writes what identifies the value behind dst.

@@ -176,9 +176,6 @@ func (s *Server) Addr(name string) net.Addr {
 	return nil
 }
 
-// Broker is the node's broker.
-func (s *Server) Broker() *broker.Broker { return s.broker }
-
 // Reload reads the certificates again. Ones that cannot be read leave those there were.
 func (s *Server) Reload() {
 	if s.identity == nil {

@@ -18,9 +18,6 @@ func (r *Reader) Short() bool { return r.short }
 // Len returns the bytes not yet read.
 func (r *Reader) Len() int { return len(r.b) }
 
-// Rest returns the bytes not yet read, without reading them.
-func (r *Reader) Rest() []byte { return r.b }
-
 // Fail marks the reader short, so that a decoder can report a bad value the way
 // it reports missing bytes.
 func (r *Reader) Fail() { r.short, r.b = true, nil }

@@ -57,7 +57,7 @@ func startWeir(binary, data string) (*process, time.Duration, error) {
 		}
 		if len(f) > 0 && f[0] == "ready" {
 			ready := time.Since(begin)
-			go io.Copy(io.Discard, out)
+			go func() { _, _ = io.Copy(io.Discard, out) }()
 			return p, ready, nil
 		}
 	}

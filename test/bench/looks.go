@@ -215,7 +215,7 @@ func startup(s *settings, binary string) error {
 		fmt.Printf("With %d messages of 1 KB stored, %s: ready after %d ms, RSS %.0f MiB.\n", s.stored, how, ready.Milliseconds(), again.rss())
 		if u, err := url.Parse(again.url); err == nil {
 			if c, err := net.Dial("tcp", u.Host); err == nil {
-				c.Close()
+				_ = c.Close()
 			}
 		}
 		if err := again.stop(); err != nil {

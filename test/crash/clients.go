@@ -50,7 +50,7 @@ func (p *producer) run(url string, stop chan struct{}) error {
 	for err == nil && len(window) > 0 && !p.world.dying.Load() && !ch.IsClosed() {
 		time.Sleep(time.Millisecond)
 	}
-	c.Close()
+	_ = c.Close()
 	<-finished
 	return err
 }
@@ -192,10 +192,10 @@ func (r *receiver) acknowledge() {
 		o.track.acknowledged(o.sequence, r.world.life, at)
 	}
 	if r.held == 0 {
-		r.open[len(r.open)-1].delivery.Ack(true) // an error shows on the channel
+		_ = r.open[len(r.open)-1].delivery.Ack(true) // an error shows on the channel
 	} else {
 		for _, o := range r.open {
-			o.delivery.Ack(false)
+			_ = o.delivery.Ack(false)
 		}
 	}
 	r.world.acked.Add(int64(len(r.open)))

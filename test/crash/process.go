@@ -66,7 +66,7 @@ func (p *process) start() (ready chan struct{}, err error) {
 			}
 		}
 		p.err = p.cmd.Wait()
-		p.log.Close()
+		_ = p.log.Close()
 		close(p.exited)
 	}()
 	return ready, nil
@@ -95,20 +95,20 @@ func serve(o *options, dir string, wrap []string, settings ...string) (*process,
 
 // kill ends the process and its group at once.
 func (p *process) kill() {
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.exited
 }
 
 // pause stops the process for a while.
 func (p *process) pause(d time.Duration) {
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGSTOP)
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGSTOP)
 	time.Sleep(d)
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGCONT)
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGCONT)
 }
 
 // terminate asks the process to end and waits for it.
 func (p *process) terminate() error {
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 	select {
 	case <-p.exited:
 		return p.err

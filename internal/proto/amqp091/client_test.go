@@ -469,7 +469,7 @@ func TestRecover(t *testing.T) {
 	put(t, ch, "", "q", text("b"))
 	ds := consume(t, ch, "q", false)
 	wantBodies(t, bodies(t, ds, 2), "a", "b")
-	check(t, ch.Recover(true))
+	check(t, ch.Recover(true)) //nolint:staticcheck // old clients still call it, and it is answered
 	for _, want := range []string{"a", "b"} {
 		if d := next(t, ds); string(d.Body) != want || !d.Redelivered {
 			t.Fatalf("%+v", d)

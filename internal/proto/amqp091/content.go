@@ -2,7 +2,6 @@ package amqp091
 
 import (
 	"weir/internal/proto/amqp091/codec"
-	"weir/internal/wire"
 )
 
 // stage is how far a publish has been received.
@@ -45,9 +44,13 @@ func (k *content) method() codec.BasicPublish {
 	}
 }
 
+// bodyKeptBytes is the largest body buffer a quiet channel holds on to: thousands of
+// channels may be open.
+const bodyKeptBytes = 8 << 10
+
 // finish gives the buffers back to be used again.
 func (k *content) finish() {
-	if cap(k.body) > wire.SmallBufferBytes {
+	if cap(k.body) > bodyKeptBytes {
 		k.body = nil
 	}
 	*k = content{address: k.address[:0], sized: k.sized[:0], body: k.body[:0]}

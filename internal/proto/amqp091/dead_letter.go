@@ -106,7 +106,6 @@ func appendArrayField(dst []byte, name string, a codec.Array) []byte {
 
 // countDeath returns the x-death array with the death in front.
 func countDeath(deaths codec.Array, m *native.Message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) codec.Array {
-	count := int64(1)
 	var front, others []byte
 	for rest := deaths; ; {
 		v, next, ok := rest.Next()
@@ -116,9 +115,8 @@ func countDeath(deaths codec.Array, m *native.Message, p *codec.Properties, keys
 		entry, _ := v.Table()
 		if front == nil && textOf(entry, "queue") == d.Queue && textOf(entry, "reason") == reasons[d.Why] {
 			n, _ := entry.Lookup("count")
-			count, _ = n.Int()
-			count++
-			front = recount(entry, count)
+			count, _ := n.Int()
+			front = recount(entry, count+1)
 		} else {
 			others = append(others, rest[:len(rest)-len(next)]...)
 		}

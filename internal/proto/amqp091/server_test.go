@@ -1,6 +1,7 @@
 package amqp091_test
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -169,7 +170,8 @@ func (r *raw) frame() *codec.Frame {
 		b := make([]byte, 4096)
 		n, err = r.nc.Read(b)
 		if n == 0 && err != nil {
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			var late net.Error
+			if errors.As(err, &late) && late.Timeout() {
 				r.t.Fatal("nothing more to read")
 			}
 			return nil

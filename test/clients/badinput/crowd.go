@@ -138,14 +138,14 @@ type slow struct {
 }
 
 const (
-	handshakeMin = 8 * time.Second
-	handshakeMax = 15 * time.Second
+	handshakeEarliest = 8 * time.Second
+	handshakeLatest   = 15 * time.Second
 )
 
 func startSlow() *slow {
 	s := &slow{handshake: make(chan error, 1), silent: make(chan error, 1), dead: make(chan error, 1)}
-	go func() { s.handshake <- cut(1, handshakeMin, handshakeMax, greeting(0)) }()
-	go func() { s.silent <- cut(0, handshakeMin, handshakeMax, []byte(protocol)) }()
+	go func() { s.handshake <- cut(1, handshakeEarliest, handshakeLatest, greeting(0)) }()
+	go func() { s.silent <- cut(0, handshakeEarliest, handshakeLatest, []byte(protocol)) }()
 	go func() { s.dead <- deadClient() }()
 	return s
 }
@@ -153,7 +153,7 @@ func startSlow() *slow {
 func (s *slow) scenarios() []harness.Scenario {
 	wait := func(c chan error) func() error {
 		return func() error {
-			return guarded(func() error { return harness.Within(c, 2*handshakeMax, "the close") })
+			return guarded(func() error { return harness.Within(c, 2*handshakeLatest, "the close") })
 		}
 	}
 	return []harness.Scenario{

@@ -28,7 +28,7 @@ func failures() []harness.Scenario {
 func expectCode(err error, code int) error {
 	var e *amqp.Error
 	if !errors.As(err, &e) {
-		return fmt.Errorf("wanted error %d, got %v", code, err)
+		return fmt.Errorf("wanted error %d, got %s", code, fmt.Sprint(err))
 	}
 	return harness.Expect(e.Reason, e.Code, code)
 }

@@ -73,7 +73,7 @@ func decodeMethodFrame(b []byte) (codec.Method, error) {
 	var f codec.Frame
 	n, err := codec.ReadFrame(b, &f)
 	if err != nil || n != len(b) {
-		return nil, fmt.Errorf("frame of %d bytes: took %d, %v", len(b), n, err)
+		return nil, fmt.Errorf("frame of %d bytes: took %d, %s", len(b), n, fmt.Sprint(err))
 	}
 	id, arguments, err := codec.MethodID(f.Payload)
 	if err != nil {

@@ -40,8 +40,9 @@ func (t queueType) short() string {
 		return quorum
 	case typeStream:
 		return stream
+	default:
+		return classic
 	}
-	return classic
 }
 
 // queueArgument is one x-argument: which types take it, and how it is read (nil:
@@ -295,6 +296,7 @@ func ReadQueue(spec *broker.QueueSpec, space string, t codec.Table, serverNamed 
 		spec.PolicyFirst = true // of overflow; RabbitMQ does so here and not for classic ones
 	case typeStream:
 		spec.PolicyFirst = true // of retention, likewise
+	default: // a classic queue's own arguments go first
 	}
 	return nil
 }
