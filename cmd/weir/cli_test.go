@@ -216,6 +216,13 @@ func TestPeople(t *testing.T) {
 		permission add ann -V v --configure .* --write .* --read .*
 		permission ls -V v
 		> ^ann +\.\* +\.\* +\.\*
+		permission show ann -V v
+		> write +\.\*
+		vhost show v
+		> description +tenant
+		user show ann
+		> tags +management
+		!3 user show nobody
 		!1 permission add ann --read (
 		!1 permission add nobody
 	`)
@@ -451,9 +458,9 @@ func TestOperationsPageIsComplete(t *testing.T) {
 
 func TestQueueDeclarationsHaveFlagsForArguments(t *testing.T) {
 	serve(t).script(`
-		queue add a --ttl 90s --max-length 10 --overflow reject-publish --dead-letter-exchange dlx --dead-letter-key k --rate 2.5 --dedup 1m --retain 1h
+		queue add a --ttl 90s --max-length 10 --overflow reject-publish --dead-letter-exchange dlx --dead-letter-key k --rate 2.5 --dedup 1m --retain 1h --accept-limit 100
 		queue show a
-		> "x-cache-ttl":60000,.*"x-dead-letter-exchange":"dlx","x-dead-letter-routing-key":"k".*"x-max-length":10,"x-message-deduplication":true,"x-message-ttl":90000,"x-overflow":"reject-publish".*"x-rate-limit":2.5,"x-retain-ms":3600000
+		> "x-accept-limit":100,"x-cache-ttl":60000,.*"x-dead-letter-exchange":"dlx","x-dead-letter-routing-key":"k".*"x-max-length":10,"x-message-deduplication":true,"x-message-ttl":90000,"x-overflow":"reject-publish".*"x-rate-limit":2.5,"x-retain-ms":3600000
 		queue add b --type quorum --delivery-limit 5 --single-active-consumer
 		queue show b
 		> "x-delivery-limit":5.*"x-single-active-consumer":true

@@ -84,6 +84,9 @@ func (r *remote) request(ctx context.Context, method string, body io.Reader, que
 		return nil, &statusError{exitUsage, errors.New("--url takes http://USER:PASSWORD@HOST:PORT")}
 	}
 	user := base.User
+	if user == nil {
+		user = url.UserPassword("guest", "guest")
+	}
 	base.User = nil
 	text := strings.TrimSuffix(base.String(), "/")
 	for _, s := range segments {
@@ -96,10 +99,8 @@ func (r *remote) request(ctx context.Context, method string, body io.Reader, que
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}
-	if user != nil {
-		password, _ := user.Password()
-		q.SetBasicAuth(user.Username(), password)
-	}
+	password, _ := user.Password()
+	q.SetBasicAuth(user.Username(), password)
 	return q, nil
 }
 

@@ -28,7 +28,11 @@ func vhostCommand() *cobra.Command {
 	rm := &cobra.Command{Use: "rm NAME", Short: "Delete a virtual host and everything in it", Args: cobra.ExactArgs(1), ValidArgsFunction: r.names("vhosts"), RunE: func(c *cobra.Command, args []string) error {
 		return r.changed(c, "vhost "+printable(args[0])+" deleted", http.MethodDelete, nil, nil, "api", "vhosts", args[0])
 	}}
-	group.AddCommand(ls, add, rm)
+	show := &cobra.Command{Use: "show NAME", Short: "Show one virtual host", Args: cobra.ExactArgs(1), ValidArgsFunction: r.names("vhosts"), RunE: func(c *cobra.Command, args []string) error {
+		return r.showOne(c, columns("name", "description", "default_queue_type", "messages", "ready=messages_ready", "unacked=messages_unacknowledged"),
+			"api", "vhosts", args[0])
+	}}
+	group.AddCommand(ls, add, rm, show)
 	return group
 }
 
@@ -64,7 +68,10 @@ func userCommand() *cobra.Command {
 	rm := &cobra.Command{Use: "rm NAME", Short: "Delete a user and end his connections", Args: cobra.ExactArgs(1), ValidArgsFunction: r.names("users"), RunE: func(c *cobra.Command, args []string) error {
 		return r.changed(c, "user "+printable(args[0])+" deleted", http.MethodDelete, nil, nil, "api", "users", args[0])
 	}}
-	group.AddCommand(ls, add, rm)
+	show := &cobra.Command{Use: "show NAME", Short: "Show one user", Args: cobra.ExactArgs(1), ValidArgsFunction: r.names("users"), RunE: func(c *cobra.Command, args []string) error {
+		return r.showOne(c, columns("name", "tags", "password", "limits"), "api", "users", args[0])
+	}}
+	group.AddCommand(ls, add, rm, show)
 	return group
 }
 
@@ -96,7 +103,7 @@ func permissionCommand() *cobra.Command {
 		return r.list(c, columns("user", "configure", "write", "read"), "api", "vhosts", r.vhost, "permissions")
 	}}
 	var configure, write, read string
-	add := &cobra.Command{Use: "add USER", Short: "Set what a user may do in a virtual host", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+	add := &cobra.Command{Use: "add USER", Aliases: []string{"set"}, Short: "Set what a user may do in a virtual host", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 		body := map[string]any{"configure": configure, "write": write, "read": read}
 		return r.changed(c, "permission of "+printable(args[0])+" set", http.MethodPut, body, nil, "api", "permissions", r.vhost, args[0])
 	}}
@@ -106,6 +113,9 @@ func permissionCommand() *cobra.Command {
 	rm := &cobra.Command{Use: "rm USER", Short: "Take a user's rights in a virtual host away", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
 		return r.changed(c, "permission of "+printable(args[0])+" removed", http.MethodDelete, nil, nil, "api", "permissions", r.vhost, args[0])
 	}}
-	group.AddCommand(ls, add, rm)
+	show := &cobra.Command{Use: "show USER", Short: "Show what a user may do in a virtual host", Args: cobra.ExactArgs(1), RunE: func(c *cobra.Command, args []string) error {
+		return r.showOne(c, columns("user", "vhost", "configure", "write", "read"), "api", "permissions", r.vhost, args[0])
+	}}
+	group.AddCommand(ls, add, rm, show)
 	return group
 }

@@ -34,7 +34,7 @@ func policyCommand() *cobra.Command {
 	var priority int
 	var applyTo string
 	set := &cobra.Command{
-		Use: "set NAME PATTERN KEY=VALUE...", Short: "Make a policy, or change it", Args: cobra.MinimumNArgs(3),
+		Use: "set NAME PATTERN KEY=VALUE...", Aliases: []string{"add"}, Short: "Make a policy, or change it", Args: cobra.MinimumNArgs(3),
 		Long: "Make a policy, or change it: queues and exchanges whose names match the pattern get its settings at once.\n" +
 			"Keys are those of queue arguments without x-: weir policy set short '^logs\\.' max-length=1000 overflow=drop-head",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ func limitCommand() *cobra.Command {
 		choose()
 		return r.list(c, columns(column, "limits=value"), "api", kind)
 	}}
-	set := &cobra.Command{Use: "set NAME LIMIT=N...", Short: "Set limits of a virtual host or user", Args: cobra.MinimumNArgs(2), RunE: func(c *cobra.Command, args []string) error {
+	set := &cobra.Command{Use: "set NAME LIMIT=N...", Aliases: []string{"add"}, Short: "Set limits of a virtual host or user", Args: cobra.MinimumNArgs(2), RunE: func(c *cobra.Command, args []string) error {
 		choose()
 		for _, kv := range args[1:] {
 			name, text, _ := strings.Cut(kv, "=")
@@ -121,7 +121,7 @@ func topicPermissionCommand() *cobra.Command {
 		return r.list(c, columns("user", "exchange", "write", "read"), "api", "vhosts", r.vhost, "topic-permissions")
 	}}
 	var write, read string
-	set := &cobra.Command{Use: "set USER EXCHANGE", Short: "Set which routing keys a user may use", Args: cobra.ExactArgs(2), RunE: func(c *cobra.Command, args []string) error {
+	set := &cobra.Command{Use: "set USER EXCHANGE", Aliases: []string{"add"}, Short: "Set which routing keys a user may use", Args: cobra.ExactArgs(2), RunE: func(c *cobra.Command, args []string) error {
 		body := map[string]any{"exchange": args[1], "write": write, "read": read}
 		what := "topic permission of " + printable(args[0]) + " set"
 		if _, err := r.call(http.MethodPut, body, nil, nil, "api", "topic-permissions", r.vhost, args[0]); err != nil {

@@ -38,6 +38,7 @@ var queueFlags = []argumentFlag{
 	{"single-active-consumer", "x-single-active-consumer", argumentSwitch, "one consumer at a time"},
 	{"delivery-limit", "x-delivery-limit", argumentNumber, "returns after which a message is dead-lettered, of quorum queues"},
 	{"consumer-timeout", "x-consumer-timeout", argumentTime, "a message unacknowledged for so long goes to another consumer"},
+	{"accept-limit", "x-accept-limit", argumentNumber, "messages the queue takes in all its life; further ones are refused"},
 	{"rate", "x-rate-limit", argumentNumber, "deliveries per second at most"},
 	{"retain", "x-retain-ms", argumentTime, "settled messages stay so long, to be rewound to"},
 	{"retain-bytes", "x-retain-bytes", argumentNumber, "settled messages stay up to so many bytes"},
