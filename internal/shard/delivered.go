@@ -19,6 +19,7 @@ func (m *Machine) mayDeliver(l *Log, o record.Offset) bool {
 		mark := max(l.delivered, o)
 		m.Command(func(dst []byte) []byte { return appendOffset(dst, commandDelivered, l.id, mark) })
 	}
+	l.held = l.held || l.fresh == m.turns
 	return false
 }
 
@@ -27,6 +28,9 @@ func (m *Machine) applyDelivered(l *Log, end record.Offset) {
 	l.attended = true
 	if m.leading {
 		l.announcing = false
+		if l.held {
+			l.held, l.fresh = false, m.turns
+		}
 		l.allowed = max(l.allowed, end+deliverySlack)
 		m.heat(l)
 	}

@@ -49,10 +49,11 @@ func (m *Machine) Turn(now int64) {
 }
 
 // late is up to when messages of the log have expired: now, but for messages that
-// may not wait at all and have just come in; they get this turn's hand-out.
+// may not wait at all and have just come in; they get this turn's hand-out, or the
+// one after the mark that it had to wait for.
 func (m *Machine) late(l *Log) int64 {
-	if l.fresh == m.turns {
-		return m.now - 1
+	if l.fresh == m.turns || l.held {
+		return l.freshFrom - 1
 	}
 	return m.now
 }

@@ -45,6 +45,8 @@ type Log struct {
 	inflight   int64    // proposed, not yet applied: for limits
 	inflightB  int64
 	fresh      uint64 // turn that brought a message that may not wait
+	freshFrom  int64  // when the first of them came
+	held       bool   // they wait for the mark that deliveries wait for
 	releasing  int64  // messages whose release is proposed, not yet applied
 	stats      Stats
 }

@@ -355,6 +355,9 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 	if m.leading && a.Expiry != 0 {
 		// A message that may not wait gets this turn's hand-out.
 		if a.Expiry <= m.now {
+			if l.fresh != m.turns && !l.held {
+				l.freshFrom = m.now
+			}
 			a.Expiry, l.fresh = m.now, m.turns
 		}
 	}

@@ -7,6 +7,7 @@ import tutorials
 import queues
 import failures
 import content
+import features
 import lifetime
 from harness import run_all
 
