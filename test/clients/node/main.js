@@ -6,6 +6,7 @@ require('./tutorials');
 require('./queues');
 require('./failures');
 require('./content');
+require('./features');
 require('./lifetime');
 
 runAll();
