@@ -7,6 +7,7 @@ final class Main {
     Queues.register();
     Failures.register();
     Content.register();
+    Features.register();
     Topologies.register();
     Lifetime.register();
     int status = Harness.runAll();

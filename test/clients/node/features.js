@@ -86,6 +86,15 @@ scenario('delayed-retry', () => connected(async (channel) => {
   await channel.deleteQueue(retry);
 }));
 
+scenario('delayed-message', () => connected(async (channel) => {
+  const queue = await declare(channel, 'delayed');
+  const began = performance.now();
+  for (const delay of [600, 0, 300]) send(channel, queue, String(delay), { headers: { 'x-delay': delay } });
+  assert.deepEqual(await bodies(channel, queue, 3), ['0', '300', '600']);
+  assert.ok(performance.now() - began > 550, 'delivered too soon');
+  await channel.deleteQueue(queue);
+}));
+
 scenario('single-active-consumer', () => connected((one) => connected(async (two) => {
   const queue = await declare(one, 'single', { durable: true, arguments: { 'x-single-active-consumer': true } });
   const got = [];

@@ -101,6 +101,23 @@ def delayed_retry():
         channel.queue_delete(retry)
 
 
+@scenario("delayed-message")
+def delayed_message():
+    """The header works on every exchange, and on the one of RabbitMQ's plugin."""
+    with connected() as (_, channel):
+        queue, plugin = declare(channel, "delayed"), unique("delayed")
+        channel.exchange_declare(plugin, "x-delayed-message", arguments={"x-delayed-type": "direct"})
+        channel.queue_bind(queue, plugin, queue)
+        for exchange in ("", plugin):
+            began = time.monotonic()
+            for delay in (600, 0, 300):
+                channel.basic_publish(exchange, queue, b"%d" % delay, pika.BasicProperties(headers={"x-delay": delay}))
+            expect(bodies(channel, queue, 3), [b"0", b"300", b"600"])
+            assert time.monotonic() - began > 0.55, "delivered too soon"
+        channel.queue_delete(queue)
+        channel.exchange_delete(plugin)
+
+
 @scenario("single-active-consumer")
 def single_active_consumer():
     with connected() as (_, one), connected() as (other, two):
