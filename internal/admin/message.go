@@ -37,10 +37,11 @@ func (m *message) outgoing(who *broker.Principal) (*broker.Outgoing, *failure) {
 		Exchange: m.exchange, Key: []byte(m.key), Dialect: record.DialectAMQP091, Priority: p.Priority,
 		TTL: -1, Message: &m.headers,
 	}
-	if _, e := native.Describe(o, p, who, ""); e != nil { // nobody here waits for direct replies
+	_, marks, e := native.Describe(o, p, who, "") // nobody here waits for direct replies
+	if e != nil {
 		return nil, badRequest(e.Text)
 	}
-	o.Native = native.Parts(m.exchange, m.key, 0, p, m.body)
+	o.Native = native.Parts(m.exchange, m.key, marks, p, m.body)
 	return o, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"weir/internal/broker"
+	"weir/internal/record"
 	"weir/internal/vfs"
 )
 
@@ -23,7 +24,10 @@ type scene struct {
 	settled   [queuesUnderTest]int // acks sent, from 0: these may be gone
 }
 
-const queuesUnderTest = 3
+const (
+	queuesUnderTest = 3
+	streamUnderTest = 2 // the last of them
+)
 
 // history is what a workload knows of its messages.
 type history struct {
@@ -108,7 +112,11 @@ func work(t *testing.T, n *node, h *history, messages int) {
 	var publishers [queuesUnderTest]*broker.Publisher
 	var wait [queuesUnderTest]chan struct{}
 	for i := range queuesUnderTest {
-		declare(t, s, broker.QueueSpec{Name: queueName(i), Durable: true})
+		spec := broker.QueueSpec{Name: queueName(i), Durable: true}
+		if i == streamUnderTest {
+			spec.Settings.Stream = ptr(true)
+		}
+		declare(t, s, spec)
 		wait[i] = make(chan struct{}, messages)
 		publishers[i] = s.Publisher(func(done broker.Completion) {
 			h.confirmed[i].Store(int64(done.Last))
@@ -163,18 +171,11 @@ func checkScene(t *testing.T, s *scene) {
 			continue
 		}
 		next := -1
-		for {
-			p, ok, err := session.Pull(queueName(i), true)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !ok {
-				break
-			}
-			number, err2 := parse(i, body(p.Delivery))
+		for _, d := range everything(t, session, i) {
+			number, err2 := parse(i, body(d))
 			switch {
 			case err2 != nil:
-				t.Fatalf("%s: queue %d: invented %q: %v", s.what, i, body(p.Delivery), err2)
+				t.Fatalf("%s: queue %d: invented %q: %v", s.what, i, body(d), err2)
 			case next < 0 && number > s.settled[i]:
 				t.Fatalf("%s: queue %d begins with message %d, acks were sent up to %d", s.what, i, number, s.settled[i])
 			case next >= 0 && number != next:
@@ -185,6 +186,34 @@ func checkScene(t *testing.T, s *scene) {
 		if next < s.confirmed[i] && (next >= 0 || s.settled[i] < s.confirmed[i]) {
 			t.Fatalf("%s: queue %d ends with message %d, %d were confirmed", s.what, i, next-1, s.confirmed[i])
 		}
+	}
+}
+
+// everything takes all messages of a queue, or reads those of the stream.
+func everything(t *testing.T, s *broker.Session, queue int) []broker.Delivery {
+	t.Helper()
+	if queue == streamUnderTest {
+		all, _, err := s.Read(queueName(queue), broker.Position{}, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, d := range all {
+			if d.Offset != record.Offset(i) {
+				t.Fatalf("offset %d where %d is due", d.Offset, i)
+			}
+		}
+		return all
+	}
+	var all []broker.Delivery
+	for {
+		p, ok, err := s.Pull(queueName(queue), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return all
+		}
+		all = append(all, p.Delivery)
 	}
 }
 

@@ -25,19 +25,19 @@ func (ch *channel) publish(m *codec.BasicPublish, address, sized, body []byte) *
 		Exchange: c.intern(m.Exchange), Key: m.RoutingKey, Dialect: record.DialectAMQP091,
 		Priority: p.Priority, TTL: -1, Message: &ch.headers,
 	}
-	rewritten := false
+	rewritten, marks := false, byte(0)
 	if p.Flags&(codec.FlagHeaders|codec.FlagReplyTo|codec.FlagExpiration|codec.FlagMessageID|codec.FlagUserID) != 0 {
 		replyTo := ""
 		if ch.reply != nil {
 			replyTo = ch.reply.name
 		}
 		var e *native.Error
-		if rewritten, e = native.Describe(o, p, &c.principal, replyTo); e != nil {
+		if rewritten, marks, e = native.Describe(o, p, &c.principal, replyTo); e != nil {
 			return raiseNative(e)
 		}
 	}
-	if rewritten {
-		ch.scratch = native.AppendSized(ch.scratch[:0], len(body), 0, p)
+	if rewritten || marks != 0 {
+		ch.scratch = native.AppendSized(ch.scratch[:0], len(body), marks, p)
 		sized = ch.scratch
 	}
 	o.Native = [3][]byte{address, sized, body}
@@ -83,6 +83,6 @@ func (ch *channel) appendReturn(frames []byte, m *codec.BasicPublish, sized, bod
 		ReplyCode: codeNoRoute,
 		ReplyText: codeNames[codeNoRoute], Exchange: m.Exchange, RoutingKey: m.RoutingKey,
 	})
-	frames = codec.AppendHeader(frames, ch.number, sized)
+	frames = codec.AppendHeader(frames, ch.number, native.Shown(sized))
 	return codec.AppendBody(frames, ch.number, body, int(ch.conn.frameMax.Load()))
 }

@@ -33,9 +33,7 @@ var reasons = map[broker.DeadReason]string{
 // exchange: the death is counted in x-death, newest first and one entry per
 // queue and reason; the expiration moves there too, or the message would expire
 // again at once. Headers of these names that a client wrote are overwritten and
-// count for nothing.
-//
-// Keys of a BCC header are not known any more: they were never stored.
+// count for nothing. Keys of the BCC header count, and are not told.
 func DeadLetter(stored []byte, d broker.DeadLetterContext) (broker.DeadLettered, error) {
 	var out broker.DeadLettered
 	m, err := native.Open(stored)
@@ -50,11 +48,16 @@ func DeadLetter(stored []byte, d broker.DeadLetterContext) (broker.DeadLettered,
 	p.Headers = recordDeath(&m, &p, keys, &d)
 	p.Flags = p.Flags&^codec.FlagExpiration | codec.FlagHeaders
 	marks := m.Marks | native.MarkDeath
+	blind, blindKeys := m.Blind()
+	whole := p
 	if d.Key != nil {
-		keys, marks = []string{*d.Key}, marks|native.MarkKeys
+		keys, marks = []string{*d.Key}, (marks|native.MarkKeys)&^native.MarkBlind
+	} else if len(blindKeys) > 0 {
+		keys = append(keys, blindKeys...)
+		whole.Headers = codec.AppendRaw(slices.Clone(p.Headers), "BCC", blind)
 	}
 	out.Keys = keys
-	out.Native = native.Parts(d.Exchange, keys[0], marks, &p, m.Body)
+	out.Native = native.Parts(d.Exchange, keys[0], marks, &whole, m.Body)
 	out.Message = &native.Headers{Properties: p}
 	deaths := p.Headers
 	out.Cycled = func(queue string) bool { return cycled(deaths, queue) }

@@ -58,3 +58,34 @@ func TestAcceptLimitCountsAllMessagesEver(t *testing.T) {
 		})
 	}
 }
+
+func TestBlindCopiesAreDeadLetteredToo(t *testing.T) {
+	s := start(t)
+	ch := s.channel()
+	check(t, ch.ExchangeDeclare("dlx", "direct", false, false, false, false, nil))
+	q := queue(t, ch, "q", amqp.Table{"x-dead-letter-exchange": "dlx"})
+	for _, name := range []string{"q", "cc", "bcc"} {
+		check(t, ch.QueueBind(queue(t, ch, "dead-"+name, nil), name, "dlx", false, nil))
+	}
+	put(t, ch, "", q, amqp.Publishing{Headers: amqp.Table{"CC": []any{"cc"}, "BCC": []any{"bcc"}}, Body: []byte("m")})
+	d, ok, err := ch.Get(q, false)
+	if check(t, err); !ok || d.Headers["BCC"] != nil {
+		t.Fatalf("%v %v", ok, d.Headers)
+	}
+	check(t, d.Reject(false))
+	for _, name := range []string{"q", "cc", "bcc"} {
+		d, ok, err := ch.Get("dead-"+name, true)
+		if check(t, err); !ok || d.Headers["BCC"] != nil {
+			t.Fatalf("%s: %v %v", name, ok, d.Headers)
+		}
+		death := d.Headers["x-death"].([]any)[0].(amqp.Table)
+		if keys := death["routing-keys"].([]any); len(keys) != 2 || keys[0] != "q" || keys[1] != "cc" {
+			t.Fatalf("%v", death)
+		}
+	}
+	returns := ch.NotifyReturn(make(chan amqp.Return, 1))
+	check(t, ch.Publish("", "nowhere", true, false, amqp.Publishing{Headers: amqp.Table{"BCC": []any{"neither"}, "a": "b"}, Body: []byte("m")}))
+	if r := next(t, returns); r.Headers["BCC"] != nil || r.Headers["a"] != "b" || string(r.Body) != "m" {
+		t.Fatalf("%+v", r)
+	}
+}

@@ -156,7 +156,7 @@ func (e *encoder) delivery(it *item) {
 	} else {
 		e.buf = codec.AppendDeliver(e.buf, it.channel, it.consumer, it.tag, it.redelivered, m.Address)
 	}
-	sized := m.Sized
+	sized := native.Shown(m.Sized)
 	switch {
 	case it.kind == itemStream:
 		sized = withHeader(sized, "x-stream-offset", int64(it.from))

@@ -61,7 +61,8 @@ func Published(stored []byte) ([]string, route.Message, error) {
 	if err := m.Properties(&h.Properties); err != nil {
 		return nil, nil, err
 	}
-	return m.Keys(&h.Properties), h, nil
+	_, blind := m.Blind()
+	return append(m.Keys(&h.Properties), blind...), h, nil
 }
 
 func routeValue(v codec.Value) route.Value {

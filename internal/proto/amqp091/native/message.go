@@ -29,8 +29,10 @@ const (
 	MarkDeath = 1 << 0
 	// MarkKeys: the routing key replaces those of the CC header.
 	MarkKeys = 1 << 1
+	// MarkBlind: the BCC header is the publisher's and nobody else's to see.
+	MarkBlind = 1 << 2
 
-	marksKnown = MarkDeath | MarkKeys
+	marksKnown = MarkDeath | MarkKeys | MarkBlind
 	// SizedBytesMin is the least the sized part has.
 	SizedBytesMin = 10
 	bodySizeMask  = 1<<56 - 1
@@ -87,9 +89,41 @@ func OpenRecord(rec []byte) (Message, error) {
 	return Open(native)
 }
 
-// Properties decodes the message's properties.
+// Properties decodes the message's properties, as consumers see them.
 func (m *Message) Properties(p *codec.Properties) error {
-	return codec.DecodeProperties(m.Sized[8:], p)
+	err := codec.DecodeProperties(m.Sized[8:], p)
+	if m.Marks&MarkBlind != 0 {
+		p.Headers = Without(p.Headers, blindHeader)
+	}
+	return err
+}
+
+const blindHeader = "BCC"
+
+// Blind returns the BCC header, if the message has one nobody may see, and the
+// routing keys in it.
+func (m *Message) Blind() (header codec.Value, keys []string) {
+	var p codec.Properties
+	if m.Marks&MarkBlind == 0 || codec.DecodeProperties(m.Sized[8:], &p) != nil {
+		return header, nil
+	}
+	header, _ = p.Headers.Lookup(blindHeader)
+	array, _ := header.Array()
+	return header, AppendTexts(nil, array)
+}
+
+// Shown returns the sized part of a message as clients see it: without marks and
+// what they hide. It is sized itself where that is all.
+func Shown(sized []byte) []byte {
+	if sized[0]&MarkBlind == 0 {
+		return sized
+	}
+	var p codec.Properties
+	if codec.DecodeProperties(sized[8:], &p) != nil {
+		return sized
+	}
+	p.Headers = Without(p.Headers, blindHeader)
+	return p.Append(append([]byte{0}, sized[1:8]...))
 }
 
 // Keys returns the routing keys of a message with properties p: its own and those

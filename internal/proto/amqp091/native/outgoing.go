@@ -13,17 +13,17 @@ import (
 // ReplyQueue as reply-to asks for the reply address of the publisher.
 const ReplyQueue = "amq.rabbitmq.reply-to"
 
-// Describe reads what the engine has to know of a message who publishes, and
-// reports whether it changed p. The address replyTo, "" for none, is where
+// Describe reads what the engine has to know of a message who publishes. It reports
+// whether it changed p and how the stored message is to be marked. The address replyTo, "" for none, is where
 // direct replies to the publisher go.
-func Describe(o *broker.Outgoing, p *codec.Properties, who *broker.Principal, replyTo string) (changed bool, e *Error) {
+func Describe(o *broker.Outgoing, p *codec.Properties, who *broker.Principal, replyTo string) (changed bool, marks byte, e *Error) {
 	if p.Has(codec.FlagUserID) && string(p.UserID) != who.User && !slices.Contains(who.Tags, "impersonator") {
-		return false, refuse("user_id property set to '%s' but authenticated user was '%s'",
+		return false, 0, refuse("user_id property set to '%s' but authenticated user was '%s'",
 			p.UserID, who.User)
 	}
 	if p.Has(codec.FlagExpiration) {
 		if o.TTL, e = expiration(p.Expiration); e != nil {
-			return false, e
+			return false, 0, e
 		}
 	}
 	if p.Has(codec.FlagMessageID) {
@@ -31,20 +31,19 @@ func Describe(o *broker.Outgoing, p *codec.Properties, who *broker.Principal, re
 	}
 	if p.Has(codec.FlagReplyTo) && string(p.ReplyTo) == ReplyQueue {
 		if replyTo == "" {
-			return false, refuse("fast reply consumer does not exist")
+			return false, 0, refuse("fast reply consumer does not exist")
 		}
 		p.ReplyTo, changed = []byte(replyTo), true
 	}
 	if len(p.Headers) > 0 {
-		stripped, e := routingHeaders(o, p)
-		return changed || stripped, e
+		marks, e = routingHeaders(o, p)
 	}
-	return changed, nil
+	return changed, marks, e
 }
 
 // routingHeaders reads the headers that say where and when the message goes.
 // BCC is one that the consumer does not get to see.
-func routingHeaders(o *broker.Outgoing, p *codec.Properties) (stripped bool, e *Error) {
+func routingHeaders(o *broker.Outgoing, p *codec.Properties) (marks byte, e *Error) {
 	for rest := p.Headers; ; {
 		name, v, next, ok := rest.Next()
 		if !ok {
@@ -52,13 +51,15 @@ func routingHeaders(o *broker.Outgoing, p *codec.Properties) (stripped bool, e *
 		}
 		rest = next
 		switch string(name) {
-		case "CC", "BCC":
+		case "CC", blindHeader:
 			keys, ok := v.Array()
 			if !ok {
-				return false, refuse("invalid message: {unacceptable_type_in_header,\"%s\",%s}", name, v.TypeName())
+				return 0, refuse("invalid message: {unacceptable_type_in_header,\"%s\",%s}", name, v.TypeName())
 			}
 			o.ExtraKeys = AppendTexts(o.ExtraKeys, keys)
-			stripped = stripped || string(name) == "BCC"
+			if string(name) == blindHeader {
+				marks |= MarkBlind
+			}
 		case "x-delay":
 			if n, ok := v.Int(); ok && n > 0 {
 				o.Delay = min(n, expiryMillisMax)
@@ -71,10 +72,7 @@ func routingHeaders(o *broker.Outgoing, p *codec.Properties) (stripped bool, e *
 			}
 		}
 	}
-	if stripped {
-		p.Headers = Without(p.Headers, "BCC")
-	}
-	return stripped, nil
+	return marks, nil
 }
 
 // AppendTexts appends the strings of an array.
