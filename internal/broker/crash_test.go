@@ -171,7 +171,15 @@ func checkScene(t *testing.T, s *scene) {
 			continue
 		}
 		next := -1
-		for _, d := range everything(t, session, i) {
+		take := taking(session, i)
+		for {
+			d, ok, err := take()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
 			number, err2 := parse(i, body(d))
 			switch {
 			case err2 != nil:
@@ -189,31 +197,23 @@ func checkScene(t *testing.T, s *scene) {
 	}
 }
 
-// everything takes all messages of a queue, or reads those of the stream.
-func everything(t *testing.T, s *broker.Session, queue int) []broker.Delivery {
-	t.Helper()
-	if queue == streamUnderTest {
-		all, _, err := s.Read(queueName(queue), broker.Position{}, 1<<20)
-		if err != nil {
-			t.Fatal(err)
+// taking returns what takes the next message of a queue, or reads that of the
+// stream.
+func taking(s *broker.Session, queue int) func() (broker.Delivery, bool, *broker.Error) {
+	if queue != streamUnderTest {
+		return func() (broker.Delivery, bool, *broker.Error) {
+			p, ok, err := s.Pull(queueName(queue), true)
+			return p.Delivery, ok, err
 		}
-		for i, d := range all {
-			if d.Offset != record.Offset(i) {
-				t.Fatalf("offset %d where %d is due", d.Offset, i)
-			}
-		}
-		return all
 	}
-	var all []broker.Delivery
-	for {
-		p, ok, err := s.Pull(queueName(queue), true)
-		if err != nil {
-			t.Fatal(err)
+	at := record.Offset(0)
+	return func() (broker.Delivery, bool, *broker.Error) {
+		ds, next, err := s.Read(queueName(queue), broker.Position{Offset: at}, 1)
+		if err != nil || len(ds) == 0 {
+			return broker.Delivery{}, false, err
 		}
-		if !ok {
-			return all
-		}
-		all = append(all, p.Delivery)
+		at = next
+		return ds[0], true, nil
 	}
 }
 

@@ -355,8 +355,9 @@ func checkIntact(t *testing.T, n *node, what string, h *history, end chan struct
 	session := n.session()
 	for i := range queuesUnderTest {
 		next := -1
+		take := taking(session, i)
 		for {
-			p, ok, err := session.Pull(queueName(i), true)
+			d, ok, err := take()
 			select {
 			case <-end:
 				return
@@ -369,9 +370,9 @@ func checkIntact(t *testing.T, n *node, what string, h *history, end chan struct
 			if !ok {
 				break
 			}
-			number, err2 := parse(i, body(p.Delivery))
+			number, err2 := parse(i, body(d))
 			if err2 != nil || next >= 0 && number != next || next < 0 && number > int(h.settled[i].Load()) {
-				t.Errorf("%s: queue %d: %q where %d was due", what, i, body(p.Delivery), next)
+				t.Errorf("%s: queue %d: %q where %d was due", what, i, body(d), next)
 				return
 			}
 			next = number + 1
