@@ -65,6 +65,13 @@ func benchCommand() *cobra.Command {
 	f.StringVar(&o.Type, "type", "", "x-queue-type of the queues: classic or quorum")
 	f.BoolVar(&o.Transient, "transient", false, "transient queues and messages")
 	f.BoolVar(&o.Keep, "keep", false, "leave the queues and what is in them")
+	f.StringVar(&o.ExchangeType, "exchange-type", "", "publish through an exchange: direct, topic or headers; queues and keys take turns")
+	f.IntVar(&o.Bindings, "bindings", 0, "bindings of that exchange, at least one for each queue; each message matches one")
+	f.IntVar(&o.Priorities, "priorities", 0, "priorities of the queues; messages have each of them in turn")
+	f.Int64Var(&o.Backlog, "backlog", 0, "publish so many before consumers come")
+	f.StringVar(&o.DeadLetter, "dead-letter", "", "consume from dead-letter queues what others reject, or what overflows (reject, overflow)")
+	f.IntVar(&o.Transaction, "transaction", 0, "publish in transactions of so many messages, in place of confirms")
+	f.IntVar(&o.ServerPID, "server-pid", 0, "process of a broker on this machine, to measure its CPU")
 	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
 	f.BoolVarP(&quiet, "quiet", "q", false, "no progress lines")
 	return c
@@ -84,6 +91,9 @@ func printReport(w io.Writer, r *bench.Report) error {
 		}
 	}
 	text += fmt.Sprintf("client     %.2f CPU seconds, %.2f µs per message\n", r.ClientCPU, r.ClientMicro)
+	if r.ServerCPU > 0 {
+		text += fmt.Sprintf("server     %.2f CPU seconds, %.2f µs per message\n", r.ServerCPU, r.ServerMicro)
+	}
 	_, err := io.WriteString(w, text)
 	return err
 }

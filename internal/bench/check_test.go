@@ -41,6 +41,15 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		func(o *Options) { o.Size = 15 },
 		func(o *Options) { o.Queues = 0 },
 		func(o *Options) { o.Duration = 0 },
+		func(o *Options) { o.ExchangeType = "fanout" },
+		func(o *Options) { o.ExchangeType, o.Consumers = "topic", 2 },
+		func(o *Options) { o.Bindings = 10 },
+		func(o *Options) { o.DeadLetter = "expire" },
+		func(o *Options) { o.DeadLetter = "reject" },
+		func(o *Options) { o.Priorities = 256 },
+		func(o *Options) { o.Backlog, o.Rate = 10, 10 },
+		func(o *Options) { o.Transaction = 257 },
+		func(o *Options) { o.ExchangeType, o.Bindings = "direct", 70_000 },
 	} {
 		o := good
 		change(&o)

@@ -13,7 +13,7 @@ import (
 type consumer struct {
 	run     *run
 	client  *client
-	number  int
+	reject  bool // everything, unread
 	latency *hdrhistogram.Histogram
 	check   checker
 	unacked int
@@ -23,19 +23,19 @@ type consumer struct {
 	again   bool  // it is flagged redelivered
 }
 
-func newConsumer(r *run, number int) (*consumer, error) {
+func newConsumer(r *run, queue string, reject bool) (*consumer, error) {
 	c, err := dial(r.options.URL)
 	if err != nil {
 		return nil, err
 	}
-	k := &consumer{run: r, client: c, number: number, latency: newHistogram(), check: checker{next: map[uint16]uint64{}}}
+	k := &consumer{run: r, client: c, reject: reject, latency: newHistogram(), check: checker{next: map[uint16]uint64{}}}
 	o := &r.options
 	if o.Prefetch > 0 {
 		if err := c.call(channel, &codec.BasicQos{PrefetchCount: uint16(min(o.Prefetch, 65535))}, &codec.BasicQosOk{}); err != nil {
 			return nil, err
 		}
 	}
-	consume := &codec.BasicConsume{Queue: r.queue(number), ConsumerTag: "bench", NoAck: o.Prefetch == 0}
+	consume := &codec.BasicConsume{Queue: queue, ConsumerTag: "bench", NoAck: o.Prefetch == 0}
 	return k, c.call(channel, consume, &codec.BasicConsumeOk{})
 }
 
@@ -62,7 +62,7 @@ func (k *consumer) loop() error {
 		case codec.FrameHeader:
 			k.body, k.fresh = int64(binary.BigEndian.Uint64(f.Payload[4:])), true
 		case codec.FrameBody:
-			if k.fresh && len(f.Payload) >= payloadBytes {
+			if k.fresh && len(f.Payload) >= payloadBytes && !k.reject {
 				k.measure(f.Payload)
 			}
 			k.fresh = false
@@ -72,7 +72,9 @@ func (k *consumer) loop() error {
 			}
 		}
 		if !k.client.pending() {
-			k.run.consumed.Add(n)
+			if !k.reject {
+				k.run.consumed.Add(n)
+			}
 			n = 0
 			if err := k.acknowledge(); err != nil {
 				return err
@@ -81,27 +83,35 @@ func (k *consumer) loop() error {
 	}
 }
 
-// acknowledge acks what is due, with one ack for all of it.
+// acknowledge acks, or rejects, what is due, with one method for all of it.
 func (k *consumer) acknowledge() error {
 	o := &k.run.options
 	if o.Prefetch == 0 || k.unacked < min(o.AckEvery, max(o.Prefetch/2, 1)) {
 		return nil
 	}
 	k.unacked = 0
-	_, err := k.client.conn.Write(codec.AppendMethod(k.client.out[:0], channel, &codec.BasicAck{DeliveryTag: k.tag, Multiple: true}))
+	var m codec.Method = &codec.BasicAck{DeliveryTag: k.tag, Multiple: true}
+	if k.reject {
+		m = &codec.BasicNack{DeliveryTag: k.tag, Multiple: true}
+	}
+	_, err := k.client.conn.Write(codec.AppendMethod(k.client.out[:0], channel, m))
 	return err
 }
 
 func (k *consumer) measure(payload []byte) {
 	due := int64(binary.LittleEndian.Uint64(payload))
 	word := binary.LittleEndian.Uint64(payload[8:])
-	k.check.see(uint16(word>>48), word&(1<<48-1), k.again)
+	stream := uint16(word >> 48)
+	k.check.see(stream, word&(1<<48-1), k.again)
+	if highest := k.run.options.Priorities; highest > 1 && int(stream)%highest != highest-1 {
+		return
+	}
 	if k.run.measuring() {
 		record(k.latency, time.Now().UnixNano()-due)
 	}
 }
 
-// checker compares sequences with what is due next from each producer.
+// checker compares sequences with what is due next in each stream.
 type checker struct {
 	next                map[uint16]uint64
 	gaps, repeated, old uint64
@@ -109,8 +119,8 @@ type checker struct {
 
 // see counts a sequence: ahead of its turn a gap, behind it a repetition, which
 // is no surprise (old) where the broker says that it delivers again.
-func (c *checker) see(producer uint16, sequence uint64, redelivered bool) {
-	next, known := c.next[producer]
+func (c *checker) see(stream uint16, sequence uint64, redelivered bool) {
+	next, known := c.next[stream]
 	switch {
 	case !known || sequence == next:
 	case sequence > next:
@@ -122,5 +132,5 @@ func (c *checker) see(producer uint16, sequence uint64, redelivered bool) {
 		c.repeated++
 		return
 	}
-	c.next[producer] = sequence + 1
+	c.next[stream] = sequence + 1
 }

@@ -14,8 +14,9 @@ import (
 
 const (
 	// A body begins with the time it was due, unix nanoseconds, and a word of
-	// 16 bits of producer and 48 of sequence.
+	// 16 bits of stream, one for each template of each producer, and 48 of sequence.
 	payloadBytes = 16
+	streamsMax   = 1 << 16
 	// Messages written with one system call at most.
 	batchMax = 256
 	// Latencies are kept from a microsecond to a minute, with three digits.
@@ -25,19 +26,20 @@ const (
 
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, latencyMax, digits) }
 
-// producer publishes to one queue.
+// producer publishes to one queue, or to one exchange.
 type producer struct {
 	run    *run
 	client *client
 	number int
-	frame  []byte // publish, header and body frames of one message
-	stamp  int    // where the body begins in it
 	due    []int64
 
-	sent      int64 // the sender's
-	confirmed atomic.Int64
-	nacked    atomic.Int64
-	latency   *hdrhistogram.Histogram // the receiver's
+	templates  []template // the sender's
+	turn       int        // which of them is next
+	sent       int64
+	committing atomic.Int64 // sent before the last commit
+	confirmed  atomic.Int64
+	nacked     atomic.Int64
+	latency    *hdrhistogram.Histogram // the receiver's
 
 	mu   sync.Mutex
 	room sync.Cond
@@ -52,30 +54,25 @@ func newProducer(r *run, number int) (*producer, error) {
 	p := &producer{run: r, client: c, number: number, latency: newHistogram()}
 	p.room.L = &p.mu
 	o := &r.options
-	if o.Confirms > 0 {
-		if err := c.call(channel, &codec.ConfirmSelect{}, &codec.ConfirmSelectOk{}); err != nil {
-			return nil, err
-		}
+	switch {
+	case o.Transaction > 0:
+		err = c.call(channel, &codec.TxSelect{}, &codec.TxSelectOk{})
+	case o.Confirms > 0:
+		err = c.call(channel, &codec.ConfirmSelect{}, &codec.ConfirmSelectOk{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := o.window(); n > 0 {
 		window := 1
-		for window < o.Confirms {
+		for window < n {
 			window *= 2
 		}
 		p.due = make([]int64, window)
 	}
-	p.frame = codec.AppendMethod(nil, channel, &codec.BasicPublish{RoutingKey: []byte(r.queue(number))})
-	mode := uint8(2)
-	if o.Transient {
-		mode = 1
+	for i := range o.kinds() {
+		p.templates = append(p.templates, r.template(number, i, c.frameMax))
 	}
-	start := len(p.frame)
-	p.frame = codec.BeginFrame(p.frame, codec.FrameHeader, channel)
-	p.frame = binary.BigEndian.AppendUint32(p.frame, codec.ClassBasic<<16)
-	p.frame = binary.BigEndian.AppendUint64(p.frame, uint64(o.Size))
-	p.frame = binary.BigEndian.AppendUint16(p.frame, codec.FlagDeliveryMode)
-	p.frame = append(p.frame, mode)
-	p.frame = codec.EndFrame(p.frame, start)
-	p.stamp = len(p.frame) + codec.FrameHeadBytes
-	p.frame = codec.AppendBody(p.frame, channel, make([]byte, o.Size), c.frameMax)
 	return p, nil
 }
 
@@ -90,7 +87,7 @@ func (p *producer) sendLoop() error {
 	begin := float64(time.Now().UnixNano()) + interval*float64(p.number)/float64(max(o.Producers, 1))
 	for !p.run.stopped() {
 		n := int64(batchMax)
-		if o.Confirms > 0 {
+		if o.window() > 0 {
 			if n = p.waitForRoom(); n == 0 {
 				break
 			}
@@ -115,12 +112,36 @@ func (p *producer) sendLoop() error {
 	return nil
 }
 
-// waitForRoom returns how many more confirms may be outstanding.
+// fill publishes n messages as fast as the broker takes them.
+func (p *producer) fill(n int64) error {
+	for n > 0 {
+		room := int64(batchMax)
+		if p.run.options.window() > 0 {
+			if room = p.waitForRoom(); room == 0 {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.err
+			}
+		}
+		room = min(room, batchMax, n)
+		if err := p.publish(room, time.Now().UnixNano(), 0, 0); err != nil {
+			return err
+		}
+		n -= room
+	}
+	return nil
+}
+
+// waitForRoom returns how many more confirms may be outstanding; in transactions
+// it waits until the last is committed.
 func (p *producer) waitForRoom() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
-		n := int64(p.run.options.Confirms) - (p.sent - p.confirmed.Load())
+		n := int64(p.run.options.window()) - (p.sent - p.confirmed.Load())
+		if p.run.options.Transaction > 0 && p.sent != p.confirmed.Load() {
+			n = 0
+		}
 		if p.err != nil || p.run.stopped() {
 			return 0
 		}
@@ -138,15 +159,24 @@ func (p *producer) publish(n, now int64, begin, interval float64) error {
 		if interval > 0 {
 			due = int64(begin + float64(p.sent)*interval)
 		}
+		t := &p.templates[p.turn]
 		start := len(out)
-		out = append(out, p.frame...)
-		body := out[start+p.stamp:]
+		out = append(out, t.frame...)
+		body := out[start+t.stamp:]
 		binary.LittleEndian.PutUint64(body, uint64(due))
-		binary.LittleEndian.PutUint64(body[8:], uint64(p.number)<<48|uint64(p.sent))
+		binary.LittleEndian.PutUint64(body[8:], uint64(p.number*len(p.templates)+p.turn)<<48|t.sent)
+		t.sent++
+		if p.turn++; p.turn == len(p.templates) {
+			p.turn = 0
+		}
 		if p.due != nil {
 			atomic.StoreInt64(&p.due[int(p.sent)&(len(p.due)-1)], due)
 		}
 		p.sent++
+	}
+	if p.run.options.Transaction > 0 {
+		out = codec.AppendMethod(out, channel, &codec.TxCommit{})
+		p.committing.Store(p.sent)
 	}
 	p.client.out = out
 	_, err := p.client.conn.Write(out)
@@ -180,6 +210,8 @@ func (p *producer) receive() error {
 				p.nacked.Add(1)
 			}
 			p.confirm(tag, f.Payload[12]&1 != 0)
+		case codec.IDTxCommitOk:
+			p.confirm(p.committing.Load(), true)
 		default:
 			if err := closed(id, f.Payload); err != nil {
 				return err

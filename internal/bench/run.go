@@ -3,17 +3,13 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"weir/internal/proto/amqp091/codec"
 )
 
 // drainTime is how long consumers may take to empty the queues after the last
@@ -39,13 +35,15 @@ type Report struct {
 	Consumed    int64   `json:"consumed"`
 	PublishRate float64 `json:"publish_rate"`
 	ConsumeRate float64 `json:"consume_rate"`
-	Confirm     Latency `json:"confirm"`
-	EndToEnd    Latency `json:"end_to_end"`
+	Confirm     Latency `json:"confirm"`     // of commits, with transactions
+	EndToEnd    Latency `json:"end_to_end"`  // of the highest priority, with priorities
 	Gaps        uint64  `json:"gaps"`        // sequences that did not come in their turn
 	Repeated    uint64  `json:"repeated"`    // that came again, unannounced
 	Redelivered uint64  `json:"redelivered"` // that came again, flagged so
 	ClientCPU   float64 `json:"client_cpu_seconds"`
 	ClientMicro float64 `json:"client_us_per_message"`
+	ServerCPU   float64 `json:"server_cpu_seconds,omitempty"` // of ServerPID, from warm-up until all is consumed
+	ServerMicro float64 `json:"server_us_per_message,omitempty"`
 	SlowestRate float64 `json:"slowest_second_publish_rate"`
 }
 
@@ -75,41 +73,6 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		err = errors.Join(err, r.remove())
 	}
 	return report, err
-}
-
-func (r *run) queue(number int) string {
-	return fmt.Sprintf("%s-%d", r.options.Prefix, number%r.options.Queues)
-}
-
-func (r *run) declare() error {
-	c, err := dial(r.options.URL)
-	if err != nil {
-		return err
-	}
-	var arguments codec.Table
-	if r.options.Type != "" {
-		arguments = codec.AppendField(nil, "x-queue-type", r.options.Type)
-	}
-	for i := range r.options.Queues {
-		m := &codec.QueueDeclare{Queue: r.queue(i), Durable: !r.options.Transient, Arguments: arguments}
-		if err := c.call(channel, m, &codec.QueueDeclareOk{}); err != nil {
-			return err
-		}
-	}
-	return c.conn.Close()
-}
-
-func (r *run) remove() error {
-	c, err := dial(r.options.URL)
-	if err != nil {
-		return err
-	}
-	for i := range r.options.Queues {
-		if err := c.call(channel, &codec.QueueDelete{Queue: r.queue(i)}, &codec.QueueDeleteOk{}); err != nil {
-			return err
-		}
-	}
-	return c.conn.Close()
 }
 
 func (r *run) stopped() bool {
@@ -153,13 +116,6 @@ func (r *run) measuring() bool { return r.measured.Load() }
 // measure connects everybody, lets them run and adds up.
 func (r *run) measure(ctx context.Context) (*Report, error) {
 	o := &r.options
-	for i := range o.Consumers {
-		k, err := newConsumer(r, i)
-		if err != nil {
-			return nil, err
-		}
-		r.consumers = append(r.consumers, k)
-	}
 	for i := range o.Producers {
 		p, err := newProducer(r, i)
 		if err != nil {
@@ -167,13 +123,21 @@ func (r *run) measure(ctx context.Context) (*Report, error) {
 		}
 		r.producers = append(r.producers, p)
 	}
-	failures := make(chan error, 2*len(r.producers)+len(r.consumers))
+	failures := make(chan error, 2*o.Producers+2*o.Consumers)
 	var senders, receivers sync.WaitGroup
+	for _, p := range r.producers {
+		receivers.Go(func() { failures <- p.receiveLoop() })
+	}
+	if err := r.fill(); err != nil {
+		return nil, err
+	}
+	if err := r.consume(); err != nil {
+		return nil, err
+	}
 	for _, k := range r.consumers {
 		receivers.Go(func() { failures <- k.loop() })
 	}
 	for _, p := range r.producers {
-		receivers.Go(func() { failures <- p.receiveLoop() })
 		senders.Go(func() {
 			if err := p.sendLoop(); err != nil {
 				failures <- err
@@ -202,6 +166,41 @@ func (r *run) measure(ctx context.Context) (*Report, error) {
 		}
 	}
 	return report, nil
+}
+
+// fill publishes the backlog before there are consumers.
+func (r *run) fill() error {
+	if r.options.Backlog == 0 {
+		return nil
+	}
+	filled := make(chan error, len(r.producers))
+	for _, p := range r.producers {
+		go func() { filled <- p.fill(r.options.Backlog / int64(len(r.producers))) }()
+	}
+	var err error
+	for range r.producers {
+		err = errors.Join(err, <-filled)
+	}
+	return err
+}
+
+// consume attaches the consumers, and those that reject what the others get.
+func (r *run) consume() error {
+	for i := range r.options.Consumers {
+		k, err := newConsumer(r, r.lastQueue(i), false)
+		if err != nil {
+			return err
+		}
+		r.consumers = append(r.consumers, k)
+		if r.options.DeadLetter != deadByReject {
+			continue
+		}
+		if k, err = newConsumer(r, r.queue(i), true); err != nil {
+			return err
+		}
+		r.consumers = append(r.consumers, k)
+	}
+	return nil
 }
 
 // watch runs the clock: warm-up, measurement, drain.
@@ -255,6 +254,11 @@ func (r *run) watch(ctx context.Context, senders *sync.WaitGroup) *Report {
 	r.end()
 	senders.Wait()
 	r.drain()
+	end := r.mark()
+	report.ServerCPU = end.server - from.server
+	if n := end.messages(from); n > 0 {
+		report.ServerMicro = report.ServerCPU * 1e6 / n
+	}
 	return report
 }
 
@@ -264,10 +268,10 @@ func (r *run) drain() {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for time.Now().Before(late) {
-		settled := len(r.consumers) == 0 || r.consumed.Load() >= r.published.Load()
+		settled := len(r.consumers) == 0 || r.consumed.Load() >= r.published.Load()-r.options.kept()
 		for _, p := range r.producers {
 			p.mu.Lock()
-			settled = settled && (r.options.Confirms == 0 || p.err != nil || p.confirmed.Load() >= p.sent)
+			settled = settled && (r.options.window() == 0 || p.err != nil || p.confirmed.Load() >= p.sent)
 			p.mu.Unlock()
 		}
 		if settled || len(r.producers) == 0 {
@@ -297,29 +301,4 @@ func summary(h *hdrhistogram.Histogram) Latency {
 		Count: h.TotalCount(), P50: h.ValueAtQuantile(50), P95: h.ValueAtQuantile(95), P99: h.ValueAtQuantile(99),
 		P999: h.ValueAtQuantile(99.9), Max: h.Max(),
 	}
-}
-
-// mark is the counters at a moment.
-type mark struct {
-	at                  time.Time
-	published, consumed int64
-	cpu                 float64
-}
-
-func (r *run) mark() mark {
-	return mark{at: time.Now(), published: r.published.Load(), consumed: r.consumed.Load(), cpu: cpuSeconds()}
-}
-
-func (m mark) since(before mark) Sample {
-	s := m.at.Sub(before.at).Seconds()
-	return Sample{Published: float64(m.published-before.published) / s, Consumed: float64(m.consumed-before.consumed) / s}
-}
-
-// cpuSeconds is what this process has used so far.
-func cpuSeconds() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }

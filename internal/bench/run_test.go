@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -82,8 +83,58 @@ func TestPublishOnlyThenConsumeOnly(t *testing.T) {
 
 func TestRefusedByTheBroker(t *testing.T) {
 	o := options(broker(t))
-	o.Type = "stream"
+	o.Type = "carousel"
 	if _, err := bench.Run(context.Background(), o); err == nil {
 		t.Fatal("a queue type that is not offered was declared")
+	}
+}
+
+func TestTopologiesCountEveryMessage(t *testing.T) {
+	url := broker(t)
+	for name, change := range map[string]func(*bench.Options){
+		"direct":   func(o *bench.Options) { o.ExchangeType, o.Bindings = "direct", 500 },
+		"topic":    func(o *bench.Options) { o.ExchangeType, o.Bindings = "topic", 500 },
+		"headers":  func(o *bench.Options) { o.ExchangeType = "headers" },
+		"reject":   func(o *bench.Options) { o.DeadLetter = "reject" },
+		"priority": func(o *bench.Options) { o.Priorities = 10 },
+		"commits":  func(o *bench.Options) { o.Transaction = 10 },
+	} {
+		o := options(url)
+		o.Prefix = name
+		change(&o)
+		r, err := bench.Run(context.Background(), o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if r.Published != 5000 || r.Confirmed != 5000 || r.Consumed != 5000 || r.Gaps+r.Repeated+r.Redelivered != 0 {
+			t.Errorf("%s: %+v", name, r)
+		}
+		if highest := r.EndToEnd.Count; o.Priorities > 0 && highest != 500 {
+			t.Errorf("%s: %d latencies of the highest priority", name, highest)
+		}
+	}
+}
+
+func TestOverflowReachesTheDeadLetterQueue(t *testing.T) {
+	o := options(broker(t))
+	o.DeadLetter = "overflow"
+	r, err := bench.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept := int64(2 * 1000); r.Published != 5000 || r.Consumed != 5000-kept || r.Gaps+r.Repeated != 0 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestBacklogIsThereBeforeConsumers(t *testing.T) {
+	o := options(broker(t))
+	o.Backlog, o.Priorities, o.ServerPID = 3000, 3, os.Getpid()
+	r, err := bench.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Published != 8000 || r.Confirmed != 8000 || r.Consumed != 8000 || r.Gaps+r.Repeated != 0 {
+		t.Fatalf("%+v", r)
 	}
 }

@@ -17,6 +17,7 @@ import (
 type process struct {
 	name string
 	url  string
+	api  string // of management, on HTTP
 	pid  int
 	stop func() error
 }
@@ -33,7 +34,8 @@ func buildWeir(dir string) (string, error) {
 // startWeir starts the built binary on a free port and a data directory.
 func startWeir(binary, data string) (*process, time.Duration, error) {
 	begin := time.Now()
-	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off")
+	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0",
+		"--set", "log.level=warn")
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -55,6 +57,9 @@ func startWeir(binary, data string) (*process, time.Duration, error) {
 		if len(f) > 1 && f[0] == "amqp" {
 			p.url = f[1]
 		}
+		if len(f) > 1 && f[0] == "http" {
+			p.api = f[1]
+		}
 		if len(f) > 0 && f[0] == "ready" {
 			ready := time.Since(begin)
 			go func() { _, _ = io.Copy(io.Discard, out) }()
@@ -74,7 +79,16 @@ func startRabbit(s *settings) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rabbitmq status: %w: %s", err, out)
 	}
-	p := &process{name: "RabbitMQ", url: "amqp://guest:guest@127.0.0.1:25672"}
+	port := 25672 // the script's own, unless told otherwise
+	if text := os.Getenv("RABBITMQ_PORT"); text != "" {
+		if port, err = strconv.Atoi(text); err != nil {
+			return nil, fmt.Errorf("RABBITMQ_PORT: %w", err)
+		}
+	}
+	p := &process{
+		name: "RabbitMQ", url: fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d", port),
+		api: fmt.Sprintf("http://127.0.0.1:%d", port+10_000),
+	}
 	for f := range strings.FieldsSeq(string(out)) {
 		if n, err := strconv.Atoi(strings.Trim(f, ",:;=pid")); err == nil && n > 1 {
 			p.pid = n

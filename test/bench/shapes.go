@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os/exec"
@@ -81,28 +82,41 @@ func perfTest(size int, quorum bool) func(*settings, string, *process) (figures,
 // weirBench is the lean client, in whole: publish, confirm, consume, acknowledge.
 func weirBench(quorum bool, flags ...string) func(*settings, string, *process) (figures, error) {
 	return func(s *settings, binary string, p *process) (figures, error) {
-		args := append([]string{"bench", "--url", p.url, "--json", "-q", "--duration", fmt.Sprint(s.seconds, "s"), "--warmup", "2s"}, flags...)
+		flags := append([]string{"--warmup", "2s"}, flags...)
 		if quorum && p.name != "weir" {
-			args = append(args, "--type", "quorum")
+			flags = append(flags, "--type", "quorum")
 		}
 		before := p.cpu()
-		out, err := exec.Command(binary, args...).Output()
+		r, err := runBench(s, binary, p, flags)
 		if err != nil {
-			return figures{}, fmt.Errorf("weir bench: %w: %s", err, out)
-		}
-		used := p.cpu() - before
-		var r bench.Report
-		if err := json.Unmarshal(out, &r); err != nil {
 			return figures{}, err
 		}
-		if r.Gaps+r.Repeated > 0 {
-			return figures{}, fmt.Errorf("%s lost or repeated messages: %s", p.name, out)
-		}
+		used := p.cpu() - before
 		return figures{
 			rate: r.ConsumeRate, micros: used * 1e6 / float64(max(r.Published, 1)), rss: p.rss(),
 			confirm: float64(r.Confirm.P99), end: float64(r.EndToEnd.P99),
 		}, nil
 	}
+}
+
+// runBench runs the client once and refuses figures of a broker that lost messages.
+func runBench(s *settings, binary string, p *process, flags []string) (bench.Report, error) {
+	var r bench.Report
+	args := append([]string{"bench", "--url", p.url, "--json", "-q", "--duration", fmt.Sprint(s.seconds, "s")}, flags...)
+	var complaint bytes.Buffer
+	c := exec.Command(binary, args...)
+	c.Stderr = &complaint
+	out, err := c.Output()
+	if err != nil {
+		return r, fmt.Errorf("weir bench: %w: %s%s", err, complaint.Bytes(), out)
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		return r, err
+	}
+	if r.Gaps+r.Repeated > 0 {
+		return r, fmt.Errorf("%s lost or repeated messages: %s", p.name, out)
+	}
+	return r, nil
 }
 
 // compare runs a shape in rounds of weir, peer, peer, weir and prints the medians.
