@@ -157,6 +157,8 @@ func (ch *channel) queueDelete(arguments []byte) *exception {
 		return e
 	}
 	ch.conn.waitForPublishes()
+	ch.holdCancels()
+	defer ch.sendCancels()
 	n, err := ch.conn.session.DeleteQueue(stripLines(queue), broker.DeleteOptions{IfUnused: m.IfUnused, IfEmpty: m.IfEmpty})
 	if err != nil && err.Code != broker.CodeNotFound { // deleting what is not there succeeds
 		return ch.exception(err)

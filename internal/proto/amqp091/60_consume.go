@@ -199,11 +199,33 @@ func (k *consumer) Detached(*broker.Attachment, *broker.Error) {
 	}
 	k.over = true
 	o.gone = append(o.gone, k)
-	if c.cancelNotify {
-		o.endFramesLocked(codec.AppendMethod(o.beginFramesLocked(), ch.number,
-			&codec.BasicCancel{ConsumerTag: k.tag, NoWait: true}))
+	if m := (codec.BasicCancel{ConsumerTag: k.tag, NoWait: true}); c.cancelNotify && ch.holding {
+		ch.cancels = codec.AppendMethod(ch.cancels, ch.number, &m)
+	} else if c.cancelNotify {
+		o.endFramesLocked(codec.AppendMethod(o.beginFramesLocked(), ch.number, &m))
 		c.wakeWriterLocked()
 	}
 	o.Unlock()
 	c.wakeReader()
+}
+
+// holdCancels keeps back what Detached has to say until sendCancels: clients that
+// delete a queue they consume from expect the answer first.
+func (ch *channel) holdCancels() {
+	o := &ch.conn.out
+	o.Lock()
+	ch.holding = true
+	o.Unlock()
+}
+
+func (ch *channel) sendCancels() {
+	c := ch.conn
+	o := &c.out
+	o.Lock()
+	if len(ch.cancels) > 0 && !o.closed && !ch.closed {
+		o.endFramesLocked(append(o.beginFramesLocked(), ch.cancels...))
+		c.wakeWriterLocked()
+	}
+	ch.holding, ch.cancels = false, nil
+	o.Unlock()
 }

@@ -34,6 +34,8 @@ type channel struct {
 
 	// Guarded by the outbox mutex.
 	closed        bool
+	holding       bool   // cancels are kept back
+	cancels       []byte // frames of those
 	traffic       broker.Traffic
 	perConsumer   uint16 // prefetch, for listings
 	shared        uint16 // prefetch of the channel
