@@ -157,7 +157,7 @@ func (r *raw) untilOneOf(methods ...[2]uint16) error {
 		case slices.ContainsFunc(methods, func(m [2]uint16) bool { return f.is(m[0], m[1]) }):
 			return nil
 		case f.is(10, 50), f.is(20, 40):
-			return &closed{code: binary.BigEndian.Uint16(f.payload[4:]), text: string(f.payload[7 : 7+f.payload[6]]), hard: f.is(10, 50)}
+			return &closed{code: binary.BigEndian.Uint16(f.payload[4:]), text: string(f.payload[7 : 7+int(f.payload[6])]), hard: f.is(10, 50)}
 		}
 	}
 }

@@ -104,8 +104,8 @@ func nameAttempts() []attempt {
 		{"amq.bad", "amq.bad"},
 		{"255 bytes", longest},
 		{"a line break", "bad\nname"},
-		{"a space", " "},
-		{"a slash", "../bad"},
+		{"a space", "bad name"},
+		{"a slash", "../bad/name"},
 		{"emoji", "\U0001F4A9"},
 	} {
 		all = append(
