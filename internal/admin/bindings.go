@@ -212,8 +212,11 @@ func (c *call) bind() *failure {
 	if f != nil {
 		return f
 	}
-	if f := echoed(body.Kind, map[bool]string{false: "queue", true: "exchange"}[spec.ToExchange]); f != nil {
-		return f
+	kind := map[bool]string{false: "queue", true: "exchange"}[spec.ToExchange]
+	if body.Kind != kind[:1] { // a client may write q or e, as in the path
+		if f := echoed(body.Kind, kind); f != nil {
+			return f
+		}
 	}
 	spec.Key, spec.Arguments = body.RoutingKey, body.Arguments
 	t, f := encodeTable(body.Arguments)
@@ -231,7 +234,8 @@ func (c *call) bind() *failure {
 		return failed(err)
 	}
 	info := broker.BindingInfo{Key: spec.Key, Arguments: spec.Arguments}
-	c.w.Header().Set("Location", url.PathEscape(propertiesKey(&info)))
+	// Relative to the path of the request, whose last segment it repeats.
+	c.w.Header().Set("Location", url.PathEscape(spec.Destination)+"/"+url.PathEscape(propertiesKey(&info)))
 	c.w.WriteHeader(http.StatusCreated)
 	return nil
 }

@@ -132,7 +132,7 @@ func (c *call) export(d *definitions) *failure {
 }
 
 func (c *call) exportAll(d *definitions) *failure {
-	d.Format, d.OriginalCluster, d.Explanation = "cluster", c.node, "Definitions of cluster '"+c.node+"'"
+	d.Format, d.OriginalCluster, d.Explanation = "cluster", c.cluster(), "Definitions of cluster '"+c.cluster()+"'"
 	users, err := c.options.Broker.Users(c.principal)
 	if err != nil {
 		return failed(err)

@@ -20,6 +20,14 @@ func (c *call) ready() *failure {
 	return c.live()
 }
 
+// nodeReady is the check of RabbitMQ before 3.8, which monitors still call.
+func (c *call) nodeReady() *failure {
+	if c.args[0] != c.node {
+		return notFound("no such node")
+	}
+	return c.ready()
+}
+
 func unhealthy(reason string) *failure {
 	return &failure{status: http.StatusServiceUnavailable, name: "failed", reason: reason, code: codeBusy}
 }

@@ -153,6 +153,6 @@ func (c *call) identity(w *stats.Writer, prefix, endpoint string) {
 	}
 	w.One("rabbitmq_build_info", "The build.", stats.Gauge, 1, "rabbitmq_version", likeRabbitMQ,
 		"product_name", "weir", "product_version", c.options.Version, "erlang_version", "")
-	w.One("rabbitmq_identity_info", "The node.", stats.Gauge, 1, "rabbitmq_node", c.node, "rabbitmq_cluster", c.node,
+	w.One("rabbitmq_identity_info", "The node.", stats.Gauge, 1, "rabbitmq_node", c.node, "rabbitmq_cluster", c.cluster(),
 		"rabbitmq_cluster_permanent_id", c.node, "rabbitmq_endpoint", endpoint)
 }

@@ -212,7 +212,13 @@ func TestExchangesAndBindings(t *testing.T) {
 	if items := n.call(200, "GET", "/api/exchanges/%2F/x/bindings/source", "").items(t); len(items) != 2 {
 		t.Errorf("bindings of x: %v", items)
 	}
-	key := r.header.Get("Location")
+	key, ok := strings.CutPrefix(r.header.Get("Location"), "q/")
+	if !ok {
+		t.Errorf("location %q", r.header.Get("Location"))
+	}
+	n.call(201, "POST", "/api/bindings/%2F/e/x/q/q", `{"routing_key":"short","destination_type":"q"}`)
+	n.call(204, "DELETE", "/api/bindings/%2F/e/x/q/q/short", "")
+	n.call(400, "POST", "/api/bindings/%2F/e/x/q/q", `{"routing_key":"short","destination_type":"e"}`)
 	want(t, n.call(200, "GET", "/api/bindings/%2F/e/x/q/q/"+key, "").object(t), "routing_key", "a/b", "arguments", "map[h:1 x-match:any]")
 	n.call(200, "POST", "/api/exchanges/%2F/x/publish", `{"routing_key":"","payload":"p","properties":{"headers":{"h":1}}}`)
 	n.call(204, "DELETE", "/api/bindings/%2F/e/x/q/q/"+key, "")
@@ -297,7 +303,14 @@ func TestChecks(t *testing.T) {
 	want(t, n.call(503, "GET", "/api/health/checks/protocol-listener/mqtt,amqp", "").object(t),
 		"status", "failed", "missing", "[mqtt]", "protocols", "[amqp]")
 	n.call(200, "GET", "/api/version", "")
-	n.call(200, "GET", "/api/cluster-name", "").object(t)
+	n.call(400, "PUT", "/api/cluster-name", `{}`)
+	n.call(204, "PUT", "/api/cluster-name", `{"name":"dam"}`)
+	want(t, n.call(200, "GET", "/api/cluster-name", "").object(t), "name", "dam")
+	want(t, n.call(200, "GET", "/api/overview", "").object(t), "cluster_name", "dam")
+	want(t, n.call(200, "GET", "/api/healthchecks/node/", "").object(t), "status", "ok")
+	n.call(404, "GET", "/api/healthchecks/node/other", "")
+	n.call(204, "PUT", "/api/feature-flags/stream_queue/enable", "")
+	n.call(400, "PUT", "/api/feature-flags/nope/enable", "")
 	for _, path := range []string{"extensions", "deprecated-features", "deprecated-features/used", "feature-flags"} {
 		n.call(200, "GET", "/api/"+path, "").items(t)
 	}

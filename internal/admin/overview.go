@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"math"
 	"net"
 	"runtime"
@@ -75,7 +76,7 @@ func (c *call) overview() *failure {
 	o := map[string]any{
 		"product_name": "weir", "product_version": c.options.Version, "management_version": likeRabbitMQ,
 		"rabbitmq_version": likeRabbitMQ, "erlang_version": "", "erlang_full_version": "not Erlang: " + runtime.Version(),
-		"cluster_name": c.node, "rates_mode": "basic", "exchange_types": exchangeTypes(), "disable_stats": plain,
+		"cluster_name": c.cluster(), "rates_mode": "basic", "exchange_types": exchangeTypes(), "disable_stats": plain,
 		"enable_queue_totals": false, "default_queue_type": "classic", "cluster_tags": []any{}, "node_tags": []any{},
 	}
 	switch {
@@ -145,26 +146,86 @@ func (c *call) overviewOwn(o map[string]any) {
 
 func (c *call) version() *failure { return c.ok(likeRabbitMQ) }
 
-func (c *call) clusterName() *failure { return c.ok(map[string]string{"name": c.node}) }
+// clusterNameParameter is the global parameter that holds the name an
+// administrator gave.
+const clusterNameParameter = "cluster_name"
+
+// cluster is what an administrator called the broker, the node's name until then.
+func (c *call) cluster() string {
+	for _, p := range c.options.Broker.Parameters() {
+		var name string
+		if p.Name == clusterNameParameter && json.Unmarshal(p.Value, &name) == nil && name != "" {
+			return name
+		}
+	}
+	return c.node
+}
+
+func (c *call) clusterName() *failure { return c.ok(map[string]string{"name": c.cluster()}) }
+
+func (c *call) putClusterName() *failure {
+	var body struct {
+		Name string `json:"name"`
+	}
+	if f := c.read(&body); f != nil {
+		return f
+	}
+	if f := missing("name", body.Name != ""); f != nil {
+		return f
+	}
+	value, err := json.Marshal(body.Name)
+	if err != nil {
+		return badRequest("name: " + err.Error())
+	}
+	if _, err := c.options.Broker.PutParameter(c.principal, clusterNameParameter, value); err != nil {
+		return failed(err)
+	}
+	return c.done(false)
+}
 
 // nothing is a listing of what there is none of.
 func (c *call) nothing() *failure { return c.ok([]any{}) }
 
-// featureFlags are those of RabbitMQ's flags whose feature is here.
+// flags are those of RabbitMQ's feature flags whose feature is here, with what
+// they stand for.
+var flags = [][2]string{
+	{"drop_unroutable_metric", "Count unroutable publishes to be dropped in stats"},
+	{"empty_basic_get_metric", "Count AMQP `basic.get` on empty queues in stats"},
+	{"implicit_default_bindings", "Default bindings are now implicit, instead of being stored in the database"},
+	{"quorum_queue", "Support queues of type `quorum`"},
+	{"stream_queue", "Support queues of type `stream`"},
+}
+
 func (c *call) featureFlags() *failure {
-	flags := []map[string]any{}
-	for _, f := range [][2]string{
-		{"drop_unroutable_metric", "Count unroutable publishes to be dropped in stats"},
-		{"empty_basic_get_metric", "Count AMQP `basic.get` on empty queues in stats"},
-		{"implicit_default_bindings", "Default bindings are now implicit, instead of being stored in the database"},
-		{"quorum_queue", "Support queues of type `quorum`"},
-		{"stream_queue", "Support queues of type `stream`"},
-	} {
-		flags = append(flags, map[string]any{
+	list := []map[string]any{}
+	for _, f := range flags {
+		list = append(list, map[string]any{
 			"name": f[0], "desc": f[1], "state": "enabled", "stability": "required", "provided_by": "rabbit", "doc_url": "",
 		})
 	}
-	return c.ok(flags)
+	return c.ok(list)
+}
+
+// enableFlag has nothing to do for a flag there is: all of them are required.
+func (c *call) enableFlag() *failure {
+	if !c.roles.Has(auth.Administrator) {
+		return refused("Not administrator user")
+	}
+	if !slices.ContainsFunc(flags, func(f [2]string) bool { return f[0] == c.args[0] }) {
+		return badRequest("unsupported")
+	}
+	return c.done(false)
+}
+
+// deprecatedFeatures are those of RabbitMQ's that are here, where they stay.
+func (c *call) deprecatedFeatures() *failure {
+	list := []map[string]any{}
+	for _, name := range []string{"global_qos", "transient_nonexcl_queues"} {
+		list = append(list, map[string]any{
+			"name": name, "desc": "", "deprecation_phase": "permitted_by_default", "state": "permitted", "doc_url": "", "provided_by": "rabbit",
+		})
+	}
+	return c.ok(list)
 }
 
 // rebalance has nothing to move: all queues are on one node.

@@ -105,17 +105,21 @@ func (c *call) deleteVhost() *failure {
 	return c.done(false)
 }
 
-// userItem has no hash: nobody needs it back.
+// userItem is for administrators only, who find the hash in exported definitions
+// too.
 type userItem struct {
-	Name     string   `json:"name"`
-	Tags     []string `json:"tags"`
-	Password bool     `json:"password"`
+	Name      string   `json:"name"`
+	Hash      string   `json:"password_hash"`
+	Algorithm string   `json:"hashing_algorithm"`
+	Tags      []string `json:"tags"`
+	Password  bool     `json:"password"`
 
 	Limits map[string]int64 `json:"limits"`
 }
 
 func showUser(u *broker.UserInfo) any {
-	return &userItem{u.Name, append([]string{}, u.Tags...), u.Password, userLimits.show(u.Limits)}
+	hash, algorithm := auth.ExportRabbitMQ(u.Hash)
+	return &userItem{u.Name, hash, algorithm, append([]string{}, u.Tags...), u.Password, userLimits.show(u.Limits)}
 }
 
 func (c *call) users() *failure {
