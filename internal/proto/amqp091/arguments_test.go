@@ -30,7 +30,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 func TestRateLimitSpreadsDeliveries(t *testing.T) {
 	ch := start(t).channel()
 	queue(t, ch, "q", amqp.Table{"x-rate-limit": 50})
-	const messages = 11
+	const messages = 16
 	for range messages {
 		put(t, ch, "", "q", text("x"))
 	}
@@ -39,7 +39,7 @@ func TestRateLimitSpreadsDeliveries(t *testing.T) {
 	for range messages {
 		next(t, ds)
 	}
-	if took, least := time.Since(begin), time.Second*(messages-1)/50; took < least*9/10 {
+	if took, least := time.Since(begin), time.Second*(messages-1)/50; took < least*8/10 { // a few go at once
 		t.Errorf("%d messages at 50/s took %v, want %v", messages, took, least)
 	}
 }
