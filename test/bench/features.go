@@ -35,7 +35,11 @@ var features = []shape{
 // making 10,000 bindings is not part of what a message costs.
 func featureBench(flags ...string) func(*settings, string, *process) (figures, error) {
 	return func(s *settings, binary string, p *process) (figures, error) {
-		r, err := runBench(s, binary, p, append([]string{"--warmup", "1s", "--server-pid", strconv.Itoa(p.pid)}, flags...))
+		own := []string{
+			"--warmup", "1s", "--server-pid", strconv.Itoa(p.pid),
+			"--queue-prefix", fmt.Sprint("bench-", time.Now().UnixNano()), // a run that was broken off may have left some
+		}
+		r, err := runBench(s, binary, p, append(own, flags...))
 		if err != nil {
 			return figures{}, err
 		}
