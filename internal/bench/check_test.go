@@ -58,3 +58,22 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+func TestConfirmsInAnyOrder(t *testing.T) {
+	p := &producer{run: &run{}, due: make([]int64, 8), latency: newHistogram()}
+	for s := range int64(8) {
+		*p.slot(s) = 1
+	}
+	for _, c := range []struct {
+		tag              int64
+		multiple         bool
+		confirmed, floor int64
+	}{
+		{3, false, 1, 0}, {5, false, 2, 0}, {1, false, 3, 1}, {4, true, 5, 5}, {4, true, 5, 5}, {8, true, 8, 8},
+	} {
+		p.confirm(c.tag, c.multiple)
+		if p.confirmed.Load() != c.confirmed || p.floor.Load() != c.floor {
+			t.Errorf("after %d: %d confirmed, floor %d; want %d, %d", c.tag, p.confirmed.Load(), p.floor.Load(), c.confirmed, c.floor)
+		}
+	}
+}

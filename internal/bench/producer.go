@@ -17,6 +17,9 @@ const (
 	// 16 bits of stream, one for each template of each producer, and 48 of sequence.
 	payloadBytes = 16
 	streamsMax   = 1 << 16
+	// A message whose confirm lags behind those of later ones does not stop the
+	// producer before so many windows.
+	ringFactor = 8
 	// Messages written with one system call at most.
 	batchMax = 256
 	// Latencies are kept from a microsecond to a minute, with three digits.
@@ -31,13 +34,15 @@ type producer struct {
 	run    *run
 	client *client
 	number int
-	due    []int64
+	due    []int64 // ring: when a message was due, 0 once it is confirmed
 
 	templates  []template // the sender's
 	turn       int        // which of them is next
 	sent       int64
 	committing atomic.Int64 // sent before the last commit
 	confirmed  atomic.Int64
+	floor      atomic.Int64 // everything before it is confirmed
+	highest    int64        // tag confirmed; the receiver's
 	nacked     atomic.Int64
 	latency    *hdrhistogram.Histogram // the receiver's
 
@@ -65,7 +70,7 @@ func newProducer(r *run, number int) (*producer, error) {
 	}
 	if n := o.window(); n > 0 {
 		window := 1
-		for window < n {
+		for window < ringFactor*n {
 			window *= 2
 		}
 		p.due = make([]int64, window)
@@ -139,6 +144,7 @@ func (p *producer) waitForRoom() int64 {
 	defer p.mu.Unlock()
 	for {
 		n := int64(p.run.options.window()) - (p.sent - p.confirmed.Load())
+		n = min(n, int64(len(p.due))-(p.sent-p.floor.Load()))
 		if p.run.options.Transaction > 0 && p.sent != p.confirmed.Load() {
 			n = 0
 		}
@@ -170,7 +176,7 @@ func (p *producer) publish(n, now int64, begin, interval float64) error {
 			p.turn = 0
 		}
 		if p.due != nil {
-			atomic.StoreInt64(&p.due[int(p.sent)&(len(p.due)-1)], due)
+			atomic.StoreInt64(p.slot(p.sent), due)
 		}
 		p.sent++
 	}
@@ -225,23 +231,36 @@ func (p *producer) receive() error {
 	}
 }
 
-// confirm notes that tag, or everything up to it, is confirmed. A single confirm
-// ahead of others counts too; the window then opens by one.
+// confirm notes that tag, or everything up to it, is confirmed. What goes to
+// several queues is confirmed in any order.
 func (p *producer) confirm(tag int64, multiple bool) {
 	now := time.Now().UnixNano()
-	done := p.confirmed.Load()
+	floor := p.floor.Load()
 	from := tag - 1
 	if multiple {
-		from = done
+		from = floor
 	}
 	measured := p.run.measuring()
+	n := int64(0)
 	for s := from; s < tag; s++ {
-		if due := atomic.LoadInt64(&p.due[int(s)&(len(p.due)-1)]); measured {
+		due := atomic.SwapInt64(p.slot(s), 0)
+		if due == 0 {
+			continue // already, by itself
+		}
+		n++
+		if measured {
 			record(p.latency, now-due)
 		}
 	}
-	p.confirmed.Store(done + tag - from)
+	p.highest = max(p.highest, tag)
+	for floor < p.highest && atomic.LoadInt64(p.slot(floor)) == 0 {
+		floor++
+	}
+	p.floor.Store(floor)
+	p.confirmed.Add(n)
 }
+
+func (p *producer) slot(s int64) *int64 { return &p.due[int(s)&(len(p.due)-1)] }
 
 // record keeps a latency of so many nanoseconds.
 func record(h *hdrhistogram.Histogram, nanos int64) {
