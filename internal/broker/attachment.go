@@ -160,14 +160,21 @@ func (a *Attachment) Detach() {
 	}
 }
 
-// ReleaseAll gives back what is still leased. Nothing can be settled after it.
+// ReleaseAll ends the attachment, if nothing has, and gives back what is still
+// leased. Both happen at once: whoever is served next gets that first. Nothing can
+// be settled after it.
 func (a *Attachment) ReleaseAll() {
 	s := a.session
 	s.Flush()
 	if a.pool != nil {
 		a.pool.forget(a)
 	}
+	ended := a.ended.Swap(true)
+	left := -1
 	a.host.call(func(m *shard.Machine) {
+		if !ended {
+			left = m.Cancel(a.log, a.id)
+		}
 		n := m.Detach(a.log, a.id, true)
 		if a.pool != nil {
 			a.pool.give(int64(n))
@@ -175,12 +182,13 @@ func (a *Attachment) ReleaseAll() {
 	})
 	delete(s.attachments, a)
 	a.released = true
-}
-
-// close ends the attachment with its session.
-func (a *Attachment) close() {
-	a.Detach()
-	a.ReleaseAll()
+	if ended {
+		return
+	}
+	s.engine.attachments.remove(a)
+	if !a.hidden {
+		s.engine.consumerGone(a, left)
+	}
 }
 
 // Reserve implements shard.Receiver.

@@ -166,7 +166,7 @@ func (s *Session) Close() {
 	s.kill.Do(func() { close(s.killed) })
 	s.Flush()
 	for a := range s.attachments {
-		a.close()
+		a.ReleaseAll()
 	}
 	for name := range s.exclusive {
 		s.engine.deleteQueue(s.namespace, name)

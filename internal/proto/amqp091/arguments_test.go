@@ -1,7 +1,6 @@
 package amqp091_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -22,9 +21,7 @@ func TestSingleActiveConsumer(t *testing.T) {
 	}
 	wantReady(t, second, "q", 1) // the other consumer has room and is not given it
 	check(t, first.Close())
-	got := bodies(t, waiting, 2)
-	slices.Sort(got)
-	wantBodies(t, got, "a", "b")
+	wantBodies(t, bodies(t, waiting, 2), "a", "b")
 }
 
 func TestRateLimitSpreadsDeliveries(t *testing.T) {

@@ -74,9 +74,7 @@ func (c *conn) channelOpen(number uint16, arguments []byte) *exception {
 // release gives up everything the channel holds. The caller has set closed.
 func (ch *channel) release() {
 	for _, consumer := range ch.consumers {
-		if !consumer.ended.Swap(true) {
-			consumer.attachment.Detach()
-		}
+		consumer.ended.Store(true)
 	}
 	ch.closeReply()
 	ch.conn.out.Lock()
