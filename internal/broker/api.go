@@ -142,7 +142,8 @@ type BindingSpec struct {
 	Match route.MatchMode
 }
 
-// DeleteOptions guard a delete.
+// DeleteOptions guard a delete. A queue is empty when nothing in it is ready; what
+// somebody holds does not count.
 type DeleteOptions struct {
 	IfUnused, IfEmpty bool
 }
