@@ -142,8 +142,7 @@ type BindingSpec struct {
 	Match route.MatchMode
 }
 
-// DeleteOptions guard a delete. A queue is empty when nothing in it is ready; what
-// somebody holds does not count.
+// DeleteOptions guard a delete.
 type DeleteOptions struct {
 	IfUnused, IfEmpty bool
 }

@@ -191,10 +191,10 @@ func (s *Session) DeleteQueue(name string, o DeleteOptions) (uint64, *Error) {
 	info := describe(q)
 	e.fill(&info, q)
 	switch {
-	case o.IfEmpty && info.Ready > 0:
-		return 0, &Error{Code: CodeNotEmpty, Object: ObjectQueue, Name: name, Space: s.namespace, Text: "not empty"}
 	case o.IfUnused && info.Consumers > 0:
 		return 0, &Error{Code: CodeInUse, Object: ObjectQueue, Name: name, Space: s.namespace, Text: "in use"}
+	case o.IfEmpty && info.Ready+info.Unsettled > 0:
+		return 0, &Error{Code: CodeNotEmpty, Object: ObjectQueue, Name: name, Space: s.namespace, Text: "not empty"}
 	}
 	if !e.deleteQueue(s.namespace, name) {
 		return 0, notFound(ObjectQueue, s.namespace, name)

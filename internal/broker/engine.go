@@ -341,6 +341,11 @@ func (e *engine) reconcile() {
 		for _, q := range state.Namespace(space).Queues {
 			e.logs.queues[q.Log] = q
 		}
+		for _, t := range state.Namespace(space).Topics {
+			for _, p := range t.Partitions {
+				e.logs.queues[p.Log] = p
+			}
+		}
 		for _, x := range state.Namespace(space).Exchanges {
 			if x.Memory != nil {
 				e.logs.queues[x.Memory.Log] = x.Memory

@@ -42,12 +42,13 @@ const (
 	ObjectConsumer
 	ObjectMessage
 	ObjectPolicy
-	ObjectTopic // a routing key of an exchange
+	ObjectRoutingKey // of an exchange
+	ObjectTopic
 )
 
 // String returns the object's name in lower case, as error texts use it.
 func (o Object) String() string {
-	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic"}
+	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic", "topic"}
 	if int(o) < len(names) {
 		return names[o]
 	}

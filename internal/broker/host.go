@@ -33,6 +33,11 @@ type block struct {
 	waiting    []byte   // rest of a block that a full queue keeps waiting
 	admitted   int
 	started    bool
+
+	// Of a block with one message whose publisher waits for its offset.
+	appended func(first record.Offset, err *Error)
+	record   int // where its record begins in data
+	at       int // and in the entry
 }
 
 type opKind uint8
@@ -104,6 +109,29 @@ type proposal struct {
 	key    *byte // of the entry's data
 	blocks []*block
 	then   []func() // run when it is applied
+}
+
+// offsets returns what tells the blocks of the proposal their offsets, nil where
+// none of them waits for one.
+func (p *proposal) offsets() func(at int, first record.Offset) {
+	var waiting map[int]*block
+	for _, b := range p.blocks {
+		if b.appended != nil {
+			if waiting == nil {
+				waiting = map[int]*block{}
+			}
+			waiting[b.at] = b
+		}
+	}
+	if waiting == nil {
+		return nil
+	}
+	return func(at int, first record.Offset) {
+		if b := waiting[at]; b != nil {
+			b.appended(first, nil)
+			b.appended = nil
+		}
+	}
 }
 
 // retainPeriod is how often retention is looked at, in milliseconds.
@@ -384,6 +412,7 @@ func (h *host) takeBlocks(entry []byte) ([]byte, []*block) {
 			break
 		}
 		done := !held[b.submission.publisher]
+		b.at = len(entry) + b.record
 		switch {
 		case done && !limited && !b.started:
 			entry = append(entry, b.data...)
@@ -409,6 +438,9 @@ func (h *host) takeBlocks(entry []byte) ([]byte, []*block) {
 func (h *host) finished(b *block) {
 	h.waiting.Add(-int64(len(b.data)))
 	sub := b.submission
+	if b.appended != nil {
+		b.appended(0, &Error{Code: CodeUnavailable, Text: "not stored"})
+	}
 	*b = block{data: b.data[:0], sequences: b.sequences[:0]}
 	if cap(b.data) <= 2*blockBytesMax {
 		h.engine.blockPool.Put(b)
@@ -433,7 +465,11 @@ func (h *host) admit(entry []byte, b *block) ([]byte, bool) {
 
 // Apply implements replica.Machine.
 func (h *host) Apply(e replica.Entry) {
+	if len(h.proposals) > 0 && h.proposals[0].key == &e.Data[0] {
+		h.machine.OnAppend = h.proposals[0].offsets()
+	}
 	h.machine.Apply(e)
+	h.machine.OnAppend = nil
 	h.sinceFlush += int64(len(e.Data))
 	h.retry = true
 	if len(h.proposals) > 0 && h.proposals[0].key == &e.Data[0] {

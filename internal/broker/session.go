@@ -29,6 +29,7 @@ type Session struct {
 
 	attachments map[*Attachment]struct{}
 	pulls       *Puller         // the session's own
+	appender    *Publisher      // of blobs
 	exclusive   map[string]bool // queues that go with the session
 	mailboxes   []string
 	rejected    map[*host]struct{} // shards with rejected messages that nobody waited for
@@ -57,7 +58,7 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 		ops: map[*host][]op{}, blocks: map[*host][]*block{},
 		attachments: map[*Attachment]struct{}{}, windowMax: o.WindowBytes, killed: make(chan struct{}),
 	}
-	s.pulls = s.Puller()
+	s.pulls, s.appender = s.Puller(), s.Publisher(nil)
 	if s.windowMax <= 0 {
 		s.windowMax = windowBytesDefault
 	}

@@ -94,7 +94,7 @@ func (s *Session) mayTopic(state *meta.State, verb auth.Verb, x *meta.Exchange, 
 		return nil
 	}
 	return &Error{
-		Code: CodeAccessRefused, Object: ObjectTopic, Name: string(key), Space: s.namespace, Field: verb.String(),
+		Code: CodeAccessRefused, Object: ObjectRoutingKey, Name: string(key), Space: s.namespace, Field: verb.String(),
 		Current: x.Name, Received: s.principal.User, Text: verb.String() + " access to the routing key refused",
 	}
 }

@@ -19,7 +19,7 @@ var layers = []string{
 	"meta",
 	"broker",
 	"proto/amqp091/native",
-	"proto/amqp091 admin bench",
+	"proto/amqp091 proto/kafka admin bench",
 	"listen",
 	"server",
 	"house",

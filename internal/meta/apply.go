@@ -25,6 +25,10 @@ func (s *State) Apply(c *Command) Result {
 		return s.putExchange(c.Exchange)
 	case OpExchangeDelete:
 		return s.deleteExchange(c.Space, c.Name, c.IfUnused)
+	case OpTopicPut:
+		return s.putTopic(c.Topic)
+	case OpTopicDelete:
+		return s.deleteTopic(c.Space, c.Name)
 	case OpBind:
 		return s.bind(c.Binding)
 	case OpUnbind:
@@ -76,6 +80,9 @@ func (s *State) deleteNamespace(name string) Result {
 	var r Result
 	for _, q := range n.Queues {
 		s.removeQueue(q, &r.Effects)
+	}
+	for _, t := range n.Topics {
+		s.removeTopic(t, &r.Effects)
 	}
 	for _, e := range n.Exchanges {
 		s.removeBindings(e, &r.Effects)

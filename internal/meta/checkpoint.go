@@ -13,6 +13,7 @@ import (
 // values are the objects as JSON.
 //
 //	c  counters        n NAME   namespace    q SPACE NAME  queue
+//	t SPACE NAME  topic
 //	e SPACE NAME  exchange      b SPACE ID   binding       u NAME  user
 //	p SPACE NAME  policy, NAME after "p" or an operator's "o"
 //	g NAME    value kept for others
@@ -61,6 +62,10 @@ func (s *State) value(key string) any {
 		if q := s.Queue(a, b); q != nil {
 			return q
 		}
+	case "t":
+		if t := s.Topic(a, b); t != nil {
+			return t
+		}
 	case "e":
 		if e := s.Exchange(a, b); e != nil {
 			return e
@@ -90,6 +95,7 @@ func (s *State) value(key string) any {
 type Loader struct {
 	state     *State
 	queues    []*Queue
+	topics    []*Topic
 	exchanges []*Exchange
 	bindings  []*Binding
 	spaces    []*Namespace
@@ -117,6 +123,9 @@ func (l *Loader) Load(key, value []byte) error {
 	case "n":
 		n := &Namespace{}
 		l.spaces, into = append(l.spaces, n), n
+	case "t":
+		t := &Topic{}
+		l.topics, into = append(l.topics, t), t
 	case "q":
 		q := &Queue{}
 		l.queues, into = append(l.queues, q), q
@@ -173,6 +182,12 @@ func (l *Loader) Finish() (*State, error) {
 			return nil, fmt.Errorf("queue %q is in no namespace", q.Name)
 		}
 		s.addQueue(q)
+	}
+	for _, t := range l.topics {
+		if s.namespaces[t.Namespace] == nil {
+			return nil, fmt.Errorf("topic %q is in no namespace", t.Name)
+		}
+		s.addTopic(t)
 	}
 	for _, e := range l.exchanges {
 		n := s.namespaces[e.Namespace]

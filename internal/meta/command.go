@@ -29,6 +29,8 @@ const (
 	OpLimits           Op = "limits"        // of a namespace or a user
 	OpParameterPut     Op = "parameter.put" // a value the state keeps for others
 	OpParameterDelete  Op = "parameter.delete"
+	OpTopicPut         Op = "topic.put"
+	OpTopicDelete      Op = "topic.delete"
 	OpDropVolatile     Op = "volatile.drop" // a node starts: what was not durable is gone
 )
 
@@ -39,6 +41,7 @@ type Command struct {
 	Namespace  *Namespace  `json:"namespace,omitempty"`
 	Queue      *Queue      `json:"queue,omitempty"`
 	Exchange   *Exchange   `json:"exchange,omitempty"`
+	Topic      *Topic      `json:"topic,omitempty"`
 	Binding    *Binding    `json:"binding,omitempty"`
 	User       *User       `json:"user,omitempty"`
 	Space      string      `json:"space,omitempty"` // for deletes and permissions
@@ -102,6 +105,7 @@ type Result struct {
 	Outcome  Outcome
 	Queue    *Queue    // put, delete; Existed: the present one
 	Exchange *Exchange // likewise
+	Topic    *Topic    // likewise
 	Name     string    // Missing: which one
 	Limit    int64     // Limited
 	Effects  Effects

@@ -17,6 +17,7 @@ type Namespace struct {
 	Limits      *Limits              `json:"limits,omitempty"`
 	Queues      map[string]*Queue    `json:"-"`
 	Exchanges   map[string]*Exchange `json:"-"`
+	Topics      map[string]*Topic    `json:"-"`
 
 	policies policies
 }

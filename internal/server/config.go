@@ -31,6 +31,7 @@ type Listen struct {
 	AMQP  string `yaml:"amqp"`
 	AMQPS string `yaml:"amqps"`
 	HTTP  string `yaml:"http"`
+	Kafka string `yaml:"kafka"`
 }
 
 // TLS is the identity of the doors that speak TLS. The files are read again on
@@ -76,7 +77,7 @@ func Default() Config {
 	return Config{
 		Data:   "weir-data",
 		TLS:    TLS{Client: clientRequired, LoginFrom: auth.CertificateNames[0]},
-		Listen: Listen{AMQP: "127.0.0.1:5672", AMQPS: "off", HTTP: "127.0.0.1:15672"},
+		Listen: Listen{AMQP: "127.0.0.1:5672", AMQPS: "off", HTTP: "127.0.0.1:15672", Kafka: off},
 		Storage: Storage{
 			Shards: 1, TailBytes: 128 << 20, WALFileBytes: 64 << 20,
 			Sync: "always", SyncInterval: 100 * time.Millisecond,

@@ -17,6 +17,7 @@ import (
 	"weir/internal/listen"
 	"weir/internal/proto/amqp091"
 	"weir/internal/proto/amqp091/native"
+	"weir/internal/proto/kafka"
 	"weir/internal/record"
 	"weir/internal/vfs"
 	"weir/internal/wal"
@@ -37,6 +38,7 @@ type Server struct {
 	log      *slog.Logger
 	broker   *broker.Broker
 	amqp     *amqp091.Server
+	kafka    *kafka.Server
 	admin    *admin.Server
 	identity *identity
 	doors    []*listen.Door
@@ -87,6 +89,7 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
+	s.kafka = kafka.New(kafka.Options{Broker: s.broker, Log: s.log, Clock: clock.System()})
 	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -117,6 +120,7 @@ func (s *Server) open() error {
 	for _, d := range []listen.Options{
 		{Name: "amqp", Address: l.AMQP, Handler: s.amqp.Serve},
 		{Name: "amqps", Address: l.AMQPS, Handler: s.amqp.Serve},
+		{Name: "kafka", Address: l.Kafka, Handler: s.kafka.Serve},
 		{Name: "http", Address: l.HTTP, Handler: s.admin.ServeConn},
 	} {
 		if d.Address == off {
@@ -147,8 +151,11 @@ func (s *Server) url(d *listen.Door) string {
 		host = "localhost"
 	}
 	user := "guest:guest@"
-	if d.Name() == "http" {
+	switch d.Name() {
+	case "http":
 		user = ""
+	case "kafka": // its clients take no URL
+		return net.JoinHostPort(host, port)
 	}
 	return fmt.Sprintf("%s://%s%s", d.Name(), user, net.JoinHostPort(host, port))
 }
@@ -198,6 +205,9 @@ func (s *Server) Close() error {
 	}
 	if s.amqp != nil {
 		s.amqp.Drain()
+	}
+	if s.kafka != nil {
+		s.kafka.Drain()
 	}
 	var draining sync.WaitGroup
 	for _, d := range s.doors {

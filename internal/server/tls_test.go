@@ -101,7 +101,7 @@ func serve(t *testing.T, change func(c *server.Config)) *server.Server {
 	t.Helper()
 	c := server.Default()
 	c.Data = filepath.Join(t.TempDir(), "data")
-	c.Listen = server.Listen{AMQP: "off", AMQPS: "127.0.0.1:0", HTTP: "off"}
+	c.Listen = server.Listen{AMQP: "off", AMQPS: "127.0.0.1:0", HTTP: "off", Kafka: "off"}
 	c.Storage.WALFileBytes = 1 << 20
 	c.Log.Level = "error"
 	change(&c)

@@ -271,6 +271,10 @@ func (m *Machine) dispatch(l *Log) {
 	if len(l.followers) > 0 {
 		m.feed(l)
 	}
+	if len(l.awaited) > 0 && l.appended {
+		l.wake()
+	}
+	l.appended = false
 	m.overflow(l)
 	if l.releasing == 0 && len(l.waiting) > 0 {
 		waiting := l.waiting

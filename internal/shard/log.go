@@ -42,6 +42,8 @@ type Log struct {
 	cold       cold
 	pulls      []pull
 	waiting    []func() // for what is released
+	awaited    []func() // by those who wait for a message
+	appended   bool     // since the last dispatch
 	inflight   int64    // proposed, not yet applied: for limits
 	inflightB  int64
 	fresh      uint64 // turn that brought a message that may not wait

@@ -27,6 +27,10 @@ type Machine struct {
 	deleted      []record.LogID  // likewise
 	dirtyIntents map[string]bool // likewise, by checkpoint key
 
+	// OnAppend, if not nil, is told of every message appended: the position of its
+	// record in the entry and its first offset.
+	OnAppend func(at int, first record.Offset)
+
 	// Leader only.
 	leading   bool
 	now       int64  // of the current turn
@@ -346,11 +350,17 @@ func (m *Machine) applyAppend(c *command, data []byte, slab uint32, now int64) {
 
 func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 	o := l.next
-	l.next++
 	if l.tail.End() != o {
 		l.tail.Reset(o)
 	}
 	l.tail.Push(m.tail.Keep(slab, at))
+	l.next++
+	if e.Count > 1 && l.config.Stream {
+		m.coverRest(l, e.Count-1)
+	}
+	if m.OnAppend != nil {
+		m.OnAppend(int(at), o)
+	}
 	a := cursor.Attributes{Priority: e.Priority, Expiry: l.expiry(e), Due: e.Due, Bytes: e.Body}
 	if m.leading && a.Expiry != 0 {
 		// A message that may not wait gets this turn's hand-out.
@@ -367,6 +377,7 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 	l.stats.Published++
 	m.counts.Published++
 	if m.leading {
+		l.appended = true
 		if l.inflight > 0 {
 			l.inflight--
 			l.inflightB -= int64(e.Body)
@@ -376,6 +387,15 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 		}
 		m.heat(l)
 	}
+}
+
+// coverRest gives the record appended last the n offsets behind its first one.
+func (m *Machine) coverRest(l *Log, n uint32) {
+	at := l.tail.At(l.next - 1)
+	for range n {
+		l.tail.Push(m.tail.KeepAgain(at))
+	}
+	l.next += record.Offset(n)
 }
 
 func (m *Machine) applySettle(l *Log, lo, hi record.Offset, why Why) {
@@ -487,6 +507,7 @@ func (m *Machine) applyDrop(l *Log) {
 		p.reply(Delivery{}, false, 0)
 	}
 	l.waiting, l.pulls = nil, nil
+	l.wake()
 }
 
 // unkeepAll lets the tail go of every wanted message in [lo, hi).
@@ -513,7 +534,7 @@ func (m *Machine) applyRewind(l *Log, from record.Offset) {
 
 // applyTrim ends the retention of settled messages below first.
 func (m *Machine) applyTrim(l *Log, first record.Offset) {
-	first = min(first, l.next)
+	first = l.whole(min(first, l.next))
 	if l.retained == never || first <= l.retained {
 		return
 	}

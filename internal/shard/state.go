@@ -280,7 +280,13 @@ func (m *Machine) BeginFlush() *Flush {
 
 func (m *Machine) collect(l *Log, f *Flush) flushRun {
 	r := flushRun{log: l.id}
+	last := store.Location{}
 	take := func(o record.Offset) {
+		at := l.tail.At(o)
+		if at == last && len(r.offsets) > 0 {
+			return // another offset of the same record
+		}
+		last = at
 		rec := l.dated(m.tail.Record(l.tail.At(o)))
 		r.offsets = append(r.offsets, o)
 		r.records = append(r.records, rec)

@@ -42,6 +42,12 @@ func (t *Tail) Keep(number, position uint32) Location {
 	return Location{number, position}
 }
 
+// KeepAgain notes that the record at l is wanted once more.
+func (t *Tail) KeepAgain(l Location) Location {
+	t.slabs[l.slab-t.base].live++
+	return l
+}
+
 // Drop notes that the record is not wanted any more.
 func (t *Tail) Drop(l Location) { t.unref(l.slab) }
 

@@ -678,22 +678,6 @@ func TestDeleteGuards(t *testing.T) {
 	wantError(t, ch.ExchangeDelete("e", true, false), 406, "PRECONDITION_FAILED - exchange 'e' in vhost '/' in use")
 }
 
-func TestDeleteOfQueueWhoseMessagesAreHeld(t *testing.T) {
-	ch := start(t).channel()
-	queue(t, ch, "q", nil)
-	put(t, ch, "", "q", text("x"))
-	d, ok, err := ch.Get("q", false)
-	if err != nil || !ok {
-		t.Fatal(ok, err)
-	}
-	if n := must(ch.QueueDelete("q", true, true, false))(t); n != 0 {
-		t.Errorf("%d messages ready", n)
-	}
-	check(t, d.Ack(false)) // of a queue that is gone, and no error
-	queue(t, ch, "q", nil)
-	wantReady(t, ch, "q", 0)
-}
-
 func TestPurge(t *testing.T) {
 	ch := start(t).channel()
 	queue(t, ch, "q", nil)

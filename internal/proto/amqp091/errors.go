@@ -93,7 +93,7 @@ func (c *conn) exception(e *broker.Error) *exception {
 		case "internal":
 			return raise(codeAccessRefused, "cannot publish to internal %s", what)
 		case "configure", "write", "read":
-			if e.Object == broker.ObjectTopic {
+			if e.Object == broker.ObjectRoutingKey {
 				return raise(codeAccessRefused, "%s access to topic '%s' in exchange '%s' in vhost '%s' refused for user '%s'",
 					e.Field, e.Name, e.Current, c.vhost, c.principal.User)
 			}

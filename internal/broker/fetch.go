@@ -1,0 +1,150 @@
+package broker
+
+import (
+	"time"
+
+	"weir/internal/auth"
+	"weir/internal/meta"
+	"weir/internal/record"
+	"weir/internal/segment"
+	"weir/internal/shard"
+)
+
+// FetchPart asks for the blobs of one partition.
+type FetchPart struct {
+	Topic     string
+	Partition int
+	From      record.Offset
+	MaxBytes  int // but one blob at least
+}
+
+// Fetched is what there was.
+type Fetched struct {
+	First, End record.Offset // the partition's bounds
+	Offsets    []record.Offset
+	Records    [][]byte // package record; the first may begin in front of From
+	Err        *Error   // CodeInvalid: From is out of bounds
+}
+
+// FetchLimits say how much a Fetch returns and how long it waits for that.
+type FetchLimits struct {
+	MinBytes, MaxBytes int
+	Wait               time.Duration
+}
+
+// Fetch reads partitions. It returns when there are MinBytes, or after Wait.
+func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
+	s.Flush()
+	queues := make([]*meta.Queue, len(parts))
+	out := make([]Fetched, len(parts))
+	for i := range parts {
+		queues[i], out[i].Err = s.partition(auth.Read, parts[i].Topic, parts[i].Partition)
+	}
+	late := make(chan struct{})
+	t := s.engine.options.Clock.AfterFunc(limits.Wait, func() { close(late) })
+	defer t.Stop()
+	for {
+		more := make(chan struct{}, 1)
+		bytes, failed := s.fetchOnce(queues, parts, limits.MaxBytes, out, more)
+		if failed || bytes >= limits.MinBytes || limits.Wait <= 0 {
+			return out
+		}
+		select {
+		case <-more:
+		case <-late:
+			return out
+		case <-s.killed:
+			return out
+		}
+	}
+}
+
+// fetchOnce looks at every partition. more gets a value when one of those that
+// have nothing has something.
+func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, maxBytes int, out []Fetched, more chan struct{}) (bytes int, failed bool) {
+	for i, q := range queues {
+		if q == nil {
+			failed = true
+			continue
+		}
+		room := min(parts[i].MaxBytes, maxBytes-bytes)
+		if room <= 0 && bytes > 0 {
+			continue
+		}
+		out[i] = s.fetchPart(q, parts[i].From, room, more)
+		failed = failed || out[i].Err != nil
+		for _, r := range out[i].Records {
+			bytes += len(r)
+		}
+	}
+	return bytes, failed
+}
+
+func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, more chan struct{}) Fetched {
+	var b shard.Blobs
+	found := false
+	err := s.call(q, func(m *shard.Machine) {
+		if b, found = m.Blobs(q.Log, from, maxBytes); found && from >= b.Next {
+			m.Await(q.Log, func() {
+				select {
+				case more <- struct{}{}:
+				default:
+				}
+			})
+		}
+	})
+	f := Fetched{First: b.First, End: b.Next, Offsets: b.Offsets, Records: b.Records, Err: err}
+	switch {
+	case err != nil:
+	case !found:
+		f.Err = notFound(ObjectTopic, q.Namespace, q.Name)
+	case from > b.Next || from < b.First:
+		f.Err = &Error{Code: CodeInvalid, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Field: "offset", Text: "offset out of bounds"}
+		f.Offsets, f.Records = nil, nil
+	case from < b.TailBase:
+		s.fetchShelf(q, from, b.TailBase, maxBytes, &f)
+	}
+	return f
+}
+
+// fetchShelf reads what is not in memory any more.
+func (s *Session) fetchShelf(q *meta.Queue, from, end record.Offset, maxBytes int, f *Fetched) {
+	bytes := 0
+	err := s.engine.hosts[q.Shard].shelf.Read(q.Log, from, max(maxBytes, 1), func(entry segment.Entry) bool {
+		if entry.Offset >= end {
+			return false
+		}
+		if bytes += len(entry.Record); bytes > maxBytes && len(f.Records) > 0 {
+			return false
+		}
+		f.Offsets = append(f.Offsets, entry.Offset)
+		f.Records = append(f.Records, entry.Record)
+		return true
+	})
+	if err != nil {
+		s.engine.fail(err)
+		f.Err = &Error{Code: CodeInternal, Text: "storage failed"}
+	}
+}
+
+// Bounds returns the first offset of a partition and the one behind its last.
+func (s *Session) Bounds(topic string, partition int) (first, end record.Offset, err *Error) {
+	q, err := s.partition(auth.Read, topic, partition)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.call(q, func(m *shard.Machine) {
+		b, _ := m.Blobs(q.Log, 0, 0)
+		first, end = b.First, b.Next
+	})
+	return first, end, err
+}
+
+// OffsetAt returns the first offset of a blob at or after a position.
+func (s *Session) OffsetAt(topic string, partition int, at Position) (record.Offset, *Error) {
+	q, err := s.partition(auth.Read, topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	return s.resolve(q, at)
+}

@@ -1,0 +1,207 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/broker"
+)
+
+const (
+	// frameBytesMax of requests without messages in them. The decoder may take up
+	// to some eighty times of it for a hostile one.
+	frameBytesMax = 1 << 20
+	// frameMore is what a produce request may have besides its messages.
+	frameMore = 1 << 20
+)
+
+var errFrame = errors.New("kafka: malformed frame")
+
+// conn is one connection. It belongs to its goroutine.
+type conn struct {
+	server  *Server
+	net     net.Conn
+	name    string
+	remote  netip.AddrPort
+	client  string // its id of itself
+	session *broker.Session
+	head    [4]byte
+	in, out []byte
+}
+
+// request is one frame taken apart.
+type request struct {
+	key, version int16
+	correlation  int32
+	body         []byte
+}
+
+func (c *conn) serve() {
+	for {
+		if _, err := io.ReadFull(c.net, c.head[:]); err != nil {
+			return
+		}
+		n := int(int32(binary.BigEndian.Uint32(c.head[:])))
+		if err := c.one(n); err != nil {
+			c.server.options.Log.Info("kafka: connection closed", "conn", c.name, "err", err)
+			return
+		}
+	}
+}
+
+// one reads and answers a request of n bytes.
+func (c *conn) one(n int) error {
+	if n < 8 || n > int(c.server.options.Broker.MessageBytesMax())+frameMore {
+		return fmt.Errorf("%w: %d bytes", errFrame, n)
+	}
+	var head [4]byte
+	if _, err := io.ReadFull(c.net, head[:]); err != nil {
+		return err
+	}
+	r := request{key: int16(binary.BigEndian.Uint16(head[:])), version: int16(binary.BigEndian.Uint16(head[2:]))}
+	if r.key != keyProduce && n > frameBytesMax {
+		return fmt.Errorf("%w: %d bytes of key %d", errFrame, n, r.key)
+	}
+	if err := c.fill(n - 4); err != nil {
+		return err
+	}
+	if err := c.open(&r); err != nil {
+		return err
+	}
+	return c.answer(&r)
+}
+
+// fill reads the rest of a frame. The buffer grows with what arrives, not with
+// what is announced.
+func (c *conn) fill(n int) error {
+	c.in = c.in[:0]
+	for len(c.in) < n {
+		step := min(n-len(c.in), max(len(c.in), 64<<10))
+		if cap(c.in)-len(c.in) < step {
+			c.in = append(make([]byte, 0, len(c.in)+step), c.in...)
+		}
+		at := len(c.in)
+		c.in = c.in[:at+step]
+		if _, err := io.ReadFull(c.net, c.in[at:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open reads the header: correlation id, client id and, in flexible versions,
+// tagged fields.
+func (c *conn) open(r *request) error {
+	b := c.in
+	if len(b) < 6 {
+		return errFrame
+	}
+	r.correlation = int32(binary.BigEndian.Uint32(b))
+	n := int(int16(binary.BigEndian.Uint16(b[4:])))
+	b = b[6:]
+	if n > len(b) {
+		return errFrame
+	}
+	if n >= 0 {
+		if c.client != string(b[:n]) {
+			c.client = string(b[:n])
+		}
+		b = b[n:]
+	}
+	if flexible(r.key, r.version) {
+		d := decoder{b: b}
+		d.tags()
+		if d.bad {
+			return errFrame
+		}
+		b = d.b
+	}
+	r.body = b
+	return nil
+}
+
+// answer carries a request out and writes what there is to say.
+func (c *conn) answer(r *request) error {
+	a, known := c.server.apis[r.key]
+	if !known || r.version < a.low || r.version > a.high {
+		if r.key == keyAPIVersions {
+			return c.write(r, c.unsupportedVersions(), true)
+		}
+		return fmt.Errorf("kafka: key %d version %d is not offered", r.key, r.version)
+	}
+	if a.open && c.session == nil {
+		if err := c.login(); err != nil {
+			return err
+		}
+	}
+	answer, err := a.handle(c, r)
+	if err != nil || answer == nil {
+		return err
+	}
+	answer.SetVersion(r.version)
+	return c.write(r, answer, r.key == keyAPIVersions)
+}
+
+// write sends an answer. plain is for ApiVersions, whose header never has tags.
+func (c *conn) write(r *request, answer kmsg.Response, plain bool) error {
+	b := append(c.out[:0], 0, 0, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
+	if answer.IsFlexible() && !plain {
+		b = append(b, 0)
+	}
+	b = answer.AppendTo(b)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	_, err := c.net.Write(b)
+	if c.out = b[:0]; cap(b) > frameMore {
+		c.out = nil
+	}
+	return err
+}
+
+// guest is who a client is that has not said.
+const guest = "guest"
+
+// login opens a session for a client that did not authenticate: as guest, who may
+// only come from this machine.
+func (c *conn) login() error {
+	p, err := c.server.options.Broker.Identify(guest, c.remote)
+	if err != nil {
+		return err
+	}
+	return c.enter(p)
+}
+
+func (c *conn) enter(p broker.Principal) error {
+	s, err := c.server.options.Broker.Open(p, broker.SessionOptions{
+		Namespace: c.server.options.Namespace, Dialect: "Kafka", Name: c.name, Remote: c.remote,
+		Properties: map[string]any{"client_id": c.client},
+		Kill:       func(string) { _ = c.net.Close() },
+	})
+	if err != nil {
+		return err
+	}
+	c.server.mu.Lock()
+	c.session = s
+	c.server.mu.Unlock()
+	return nil
+}
+
+// kill frees a connection that waits for messages. The server's mutex is held.
+func (c *conn) kill() {
+	if c.session != nil {
+		c.session.Kill("shutdown")
+	}
+}
+
+func (c *conn) close() {
+	if c.session != nil {
+		c.session.Close()
+	}
+	_ = c.net.Close()
+}

@@ -1,0 +1,129 @@
+package kafka
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"weir/internal/broker"
+	"weir/internal/clock"
+)
+
+// Options open a server.
+type Options struct {
+	Broker *broker.Broker
+	Log    *slog.Logger
+	Clock  clock.Clock
+	// Namespace is where clients' topics are; "/".
+	Namespace string
+	// Advertised is the address clients are told to connect to, host:port; empty
+	// is the one they have dialled.
+	Advertised string
+	// ClusterID is shown to clients.
+	ClusterID string
+}
+
+// Server serves any number of connections.
+type Server struct {
+	options Options
+	apis    map[int16]*api
+
+	mu struct {
+		sync.Mutex
+		conns    map[*conn]struct{}
+		draining bool
+	}
+}
+
+// New returns a server. It starts nothing.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Namespace == "" {
+		o.Namespace = "/"
+	}
+	if o.ClusterID == "" {
+		o.ClusterID = "weir"
+	}
+	s := &Server{options: o, apis: apis()}
+	s.mu.conns = map[*conn]struct{}{}
+	return s
+}
+
+// Serve serves one connection and returns when it has ended; nc is closed then.
+func (s *Server) Serve(nc net.Conn, _ *tls.ConnectionState) {
+	c := &conn{server: s, net: nc, name: fmt.Sprintf("%v -> %v", nc.RemoteAddr(), nc.LocalAddr())}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.remote = a.AddrPort()
+	}
+	if !s.admit(c) {
+		_ = nc.Close()
+		return
+	}
+	defer s.forget(c)
+	defer c.close()
+	defer func() {
+		if p := recover(); p != nil {
+			s.options.Log.Error("kafka: connection ended by a fault", "conn", c.name, "fault", p, "stack", string(debug.Stack()))
+		}
+	}()
+	c.serve()
+}
+
+func (s *Server) admit(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.draining {
+		return false
+	}
+	s.mu.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.conns, c)
+}
+
+// Drain refuses new connections and ends the open ones after the request they are
+// at; clients connect elsewhere or again.
+func (s *Server) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.draining = true
+	for c := range s.mu.conns {
+		_ = c.net.SetReadDeadline(time.Unix(1, 0))
+		c.kill()
+	}
+}
+
+// address is where a client is told this node is.
+func (c *conn) address() (host string, port int32) {
+	a := c.server.options.Advertised
+	if a == "" {
+		a = c.net.LocalAddr().String()
+	}
+	at, err := netip.ParseAddrPort(a)
+	if err == nil {
+		return at.Addr().String(), int32(at.Port())
+	}
+	h, p, err := net.SplitHostPort(a)
+	if err != nil {
+		return a, 0
+	}
+	n, err := net.LookupPort("tcp", p)
+	if err != nil {
+		n = 0
+	}
+	return h, int32(n)
+}

@@ -1,0 +1,62 @@
+package shard
+
+import "weir/internal/record"
+
+// whole is the first offset of the record in the tail that covers o, or o.
+func (l *Log) whole(o record.Offset) record.Offset {
+	for o > l.tail.Base() && o < l.tail.End() && l.tail.At(o) == l.tail.At(o-1) {
+		o--
+	}
+	return o
+}
+
+// Blobs is what a positional read finds in the tail of a log.
+type Blobs struct {
+	First, Next record.Offset // the log's bounds
+	TailBase    record.Offset // what is in front of it is on the shelf
+	Offsets     []record.Offset
+	Records     [][]byte
+}
+
+// Blobs returns the records of a stream from the one that covers from on: whole
+// ones, at least one, and no more than maxBytes after that.
+func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int) (Blobs, bool) {
+	l := m.logs[log]
+	if l == nil {
+		return Blobs{}, false
+	}
+	b := Blobs{First: l.firstWanted(), Next: l.next, TailBase: l.tail.Base()}
+	if from < l.tail.Base() {
+		return b, true
+	}
+	bytes := 0
+	for o := l.whole(from); o < l.tail.End() && l.wanted(o); {
+		at := l.tail.At(o)
+		rec := m.tail.Record(at)
+		if bytes += len(rec); bytes > maxBytes && len(b.Records) > 0 {
+			break
+		}
+		b.Offsets, b.Records = append(b.Offsets, o), append(b.Records, rec)
+		for o++; o < l.tail.End() && l.tail.At(o) == at; o++ {
+		}
+	}
+	return b, true
+}
+
+// Await calls f once, when something is appended to the log or it is dropped.
+func (m *Machine) Await(log record.LogID, f func()) {
+	l := m.logs[log]
+	if l == nil {
+		f()
+		return
+	}
+	l.awaited = append(l.awaited, f)
+}
+
+func (l *Log) wake() {
+	awaited := l.awaited
+	l.awaited = nil
+	for _, f := range awaited {
+		f()
+	}
+}
