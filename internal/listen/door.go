@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"weir/internal/clock"
@@ -21,7 +22,7 @@ type Handler func(conn net.Conn, state *tls.ConnectionState)
 // Options open a door.
 type Options struct {
 	Name    string // "amqp"
-	Address string // host:port; port 0 takes a free one
+	Address string // host:port; port 0 takes a free one, localhost is both loopbacks
 	TLS     *tls.Config
 	Handler Handler
 	Log     *slog.Logger
@@ -42,9 +43,9 @@ const (
 
 // Door is one listening address.
 type Door struct {
-	options  Options
-	listener net.Listener
-	done     sync.WaitGroup
+	options   Options
+	listeners []net.Listener // at least one
+	done      sync.WaitGroup
 
 	mu struct {
 		sync.Mutex
@@ -55,23 +56,51 @@ type Door struct {
 
 // Open binds the address and begins to accept.
 func Open(o Options) (*Door, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", o.Address)
+	listeners, err := bind(o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("door %s: %w", o.Name, err)
 	}
 	if o.ConnectionsMax <= 0 {
 		o.ConnectionsMax = connectionsMaxDefault
 	}
-	d := &Door{options: o, listener: l}
+	d := &Door{options: o, listeners: listeners}
 	d.mu.conns = map[net.Conn]struct{}{}
-	d.done.Add(1)
-	go d.acceptLoop()
+	for _, l := range listeners {
+		d.done.Add(1)
+		go d.acceptLoop(l)
+	}
 	return d, nil
 }
 
-// Addr is where the door listens.
-func (d *Door) Addr() net.Addr { return d.listener.Addr() }
+// bind listens where address says. A client takes localhost for either loopback
+// address, so that name stands for both, as far as the machine has them.
+func bind(address string) ([]net.Listener, error) {
+	var lc net.ListenConfig
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host != "localhost" {
+		l, err := lc.Listen(context.Background(), "tcp", address)
+		return []net.Listener{l}, err
+	}
+	first, err := lc.Listen(context.Background(), "tcp4", address)
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(first.Addr().String())
+	if err != nil {
+		return nil, errors.Join(err, first.Close())
+	}
+	second, err := lc.Listen(context.Background(), "tcp6", net.JoinHostPort("::1", port))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, errors.Join(err, first.Close())
+	case err != nil:
+		return []net.Listener{first}, nil
+	}
+	return []net.Listener{first, second}, nil
+}
+
+// Addr is where the door listens, the first address if there are two.
+func (d *Door) Addr() net.Addr { return d.listeners[0].Addr() }
 
 // Name is the door's name.
 func (d *Door) Name() string { return d.options.Name }
@@ -79,10 +108,10 @@ func (d *Door) Name() string { return d.options.Name }
 // TLS says whether the door speaks TLS.
 func (d *Door) TLS() bool { return d.options.TLS != nil }
 
-func (d *Door) acceptLoop() {
+func (d *Door) acceptLoop(l net.Listener) {
 	defer d.done.Done()
 	for {
-		conn, err := d.listener.Accept()
+		conn, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -146,8 +175,14 @@ func (d *Door) serve(conn net.Conn) {
 	d.options.Handler(secure, &state)
 }
 
-// StopAccepting closes the listener; open connections go on.
-func (d *Door) StopAccepting() error { return d.listener.Close() }
+// StopAccepting closes the listeners; open connections go on.
+func (d *Door) StopAccepting() error {
+	var errs []error
+	for _, l := range d.listeners {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Drain gives the open connections so long to end by themselves, then closes.
 // The caller has stopped accepting and told the clients to go.

@@ -77,7 +77,7 @@ func Default() Config {
 	return Config{
 		Data:   "weir-data",
 		TLS:    TLS{Client: clientRequired, LoginFrom: auth.CertificateNames[0]},
-		Listen: Listen{AMQP: "127.0.0.1:5672", AMQPS: "off", HTTP: "127.0.0.1:15672", Kafka: off},
+		Listen: Listen{AMQP: "localhost:5672", AMQPS: "off", HTTP: "localhost:15672", Kafka: off},
 		Storage: Storage{
 			Shards: 1, TailBytes: 128 << 20, WALFileBytes: 64 << 20,
 			Sync: "always", SyncInterval: 100 * time.Millisecond,
