@@ -77,7 +77,7 @@ func (c *call) overview() *failure {
 		"product_name": "weir", "product_version": c.options.Version, "management_version": likeRabbitMQ,
 		"rabbitmq_version": likeRabbitMQ, "erlang_version": "", "erlang_full_version": "not Erlang: " + runtime.Version(),
 		"cluster_name": c.cluster(), "rates_mode": "basic", "exchange_types": exchangeTypes(), "disable_stats": plain,
-		"enable_queue_totals": false, "default_queue_type": "classic", "cluster_tags": []any{}, "node_tags": []any{},
+		"enable_queue_totals": false, "default_queue_type": "classic",
 	}
 	switch {
 	case plain:
