@@ -90,13 +90,13 @@ func bind(address string) ([]net.Listener, error) {
 		return nil, errors.Join(err, first.Close())
 	}
 	second, err := lc.Listen(context.Background(), "tcp6", net.JoinHostPort("::1", port))
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	listeners := []net.Listener{first}
+	if err == nil {
+		listeners = append(listeners, second)
+	} else if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, errors.Join(err, first.Close())
-	case err != nil:
-		return []net.Listener{first}, nil
 	}
-	return []net.Listener{first, second}, nil
+	return listeners, nil
 }
 
 // Addr is where the door listens, the first address if there are two.

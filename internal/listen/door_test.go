@@ -10,8 +10,10 @@ import (
 )
 
 func TestLocalhostIsBothLoopbacks(t *testing.T) {
-	d, err := Open(Options{Name: "d", Address: "localhost:0", Log: slog.New(slog.DiscardHandler), Clock: clock.System(),
-		Handler: func(c net.Conn, _ *tls.ConnectionState) { _, _ = c.Write([]byte{1}) }})
+	d, err := Open(Options{
+		Name: "d", Address: "localhost:0", Log: slog.New(slog.DiscardHandler), Clock: clock.System(),
+		Handler: func(c net.Conn, _ *tls.ConnectionState) { _, _ = c.Write([]byte{1}) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -328,7 +328,7 @@ func TestLogins(t *testing.T) {
 				r.ended()
 			default:
 				c := expect(r, &codec.ConnectionClose{})
-				if c.ReplyCode != row.code || !strings.HasPrefix(c.ReplyText, "ACCESS_REFUSED - Login was refused using "+
+				if c.ReplyCode != row.code || c.ClassID != 0 || c.MethodID != 0 || !strings.HasPrefix(c.ReplyText, "ACCESS_REFUSED - Login was refused using "+
 					"authentication mechanism PLAIN. For details see the broker logfile.") {
 					t.Fatalf("%+v", c)
 				}

@@ -177,8 +177,10 @@ func (c *conn) login(user string, principal broker.Principal, err *broker.Error)
 			c.state = stateEnded
 			return nil
 		}
-		return raise(codeAccessRefused, "Login was refused using authentication mechanism %s. For details see "+
-			"the broker logfile.", c.mechanism)
+		// No method is named as the cause, which an error that is returned would be.
+		c.fail(0, raise(codeAccessRefused, "Login was refused using authentication mechanism %s. For details see "+
+			"the broker logfile.", c.mechanism))
+		return nil
 	}
 	c.principal = principal
 	c.state = stateTuning
