@@ -116,3 +116,14 @@ func BenchmarkDeliver(b *testing.B) {
 		e.delivery(&it)
 	}
 }
+
+func BenchmarkDeadLetter(b *testing.B) {
+	native := stored("ex", "key", &codec.Properties{Flags: codec.FlagDeliveryMode, DeliveryMode: 2}, make([]byte, 64))
+	b.ReportAllocs()
+	for b.Loop() {
+		c := broker.DeadLetterContext{Queue: "q", Why: broker.DeadMaxLength, UnixMillis: 1e12, Exchange: "dlx", Key: text255("k")}
+		if _, err := DeadLetter(native, c); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package amqp091
 
 import (
 	"slices"
+	"strings"
 
 	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
@@ -64,17 +65,40 @@ func DeadLetter(stored []byte, d broker.DeadLetterContext) (broker.DeadLettered,
 	return out, nil
 }
 
-// recordDeath returns the header table with the death in it.
+// headerFields are encoded fields of a table, each name once: the first counts.
+type headerFields []headerField
+
+type headerField struct {
+	name string
+	raw  []byte // with its name
+}
+
+func (h headerFields) has(name string) bool {
+	return slices.ContainsFunc(h, func(f headerField) bool { return f.name == name })
+}
+
+// put replaces the field of the name, or adds it.
+func (h headerFields) put(name string, raw []byte) headerFields {
+	for i := range h {
+		if h[i].name == name {
+			h[i].raw = raw
+			return h
+		}
+	}
+	return append(h, headerField{name, raw})
+}
+
+// recordDeath returns the header table with the death in it, its fields by name.
 func recordDeath(m *native.Message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) codec.Table {
 	dead := m.Marks&native.MarkDeath != 0
-	h := map[string][]byte{} // encoded fields by name: the first of a name counts
+	h := make(headerFields, 0, 16)
 	for rest := p.Headers; ; {
 		name, _, next, ok := rest.Next()
 		if !ok {
 			break
 		}
-		if n := string(name); h[n] == nil && (dead || !slices.Contains(deathHeaders, n)) {
-			h[n] = rest[:len(rest)-len(next)]
+		if n := string(name); !h.has(n) && (dead || !slices.Contains(deathHeaders, n)) {
+			h = append(h, headerField{n, rest[:len(rest)-len(next)]})
 		}
 		rest = next
 	}
@@ -83,28 +107,27 @@ func recordDeath(m *native.Message, p *codec.Properties, keys []string, d *broke
 		v, _ := p.Headers.Lookup(headerDeath)
 		deaths, _ = v.Array()
 	}
-	exchange := string(m.Exchange)
-	h[headerDeath] = appendArrayField(nil, headerDeath, countDeath(deaths, m, p, keys, d))
-	for name, value := range map[string]string{"exchange": exchange, "queue": d.Queue, "reason": reasons[d.Why]} {
-		if h[headerFirstDeath+name] == nil {
-			h[headerFirstDeath+name] = codec.AppendField(nil, headerFirstDeath+name, value)
+	h = h.put(headerDeath, codec.AppendRaw(nil, headerDeath, codec.Value{Kind: 'A', Bytes: countDeath(deaths, m, p, keys, d)}))
+	values := [...][]byte{m.Exchange, []byte(d.Queue), []byte(reasons[d.Why])} // in the order of deathHeaders
+	room := make([]byte, 0, 256)
+	for i, name := range deathHeaders[1:] {
+		if i < len(values) && h.has(name) {
+			continue // the first death stays
 		}
-		h[headerLastDeath+name] = codec.AppendField(nil, headerLastDeath+name, value)
+		start := len(room)
+		room = codec.AppendRaw(room, name, codec.Value{Kind: 'S', Bytes: values[i%len(values)]})
+		h = h.put(name, room[start:len(room):len(room)])
 	}
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
+	slices.SortFunc(h, func(a, b headerField) int { return strings.Compare(a.name, b.name) })
+	size := 0
+	for i := range h {
+		size += len(h[i].raw)
 	}
-	slices.Sort(names)
-	var t codec.Table
-	for _, name := range names {
-		t = append(t, h[name]...)
+	t := make(codec.Table, 0, size)
+	for i := range h {
+		t = append(t, h[i].raw...)
 	}
 	return t
-}
-
-func appendArrayField(dst []byte, name string, a codec.Array) []byte {
-	return codec.AppendRaw(dst, name, codec.Value{Kind: 'A', Bytes: a})
 }
 
 // countDeath returns the x-death array with the death in front.
@@ -128,7 +151,7 @@ func countDeath(deaths codec.Array, m *native.Message, p *codec.Properties, keys
 	if front == nil {
 		front = newDeath(m, p, keys, d)
 	}
-	return append(codec.AppendValue(nil, codec.Table(front)), others...)
+	return append(codec.AppendValue(make([]byte, 0, len(front)+len(others)+8), codec.Table(front)), others...)
 }
 
 // recount copies an entry with another count.
@@ -150,20 +173,21 @@ func recount(entry codec.Table, count int64) []byte {
 
 // newDeath is a first entry, its fields in RabbitMQ's order.
 func newDeath(m *native.Message, p *codec.Properties, keys []string, d *broker.DeadLetterContext) []byte {
-	var out []byte
+	out := make([]byte, 0, 256)
+	text := func(name string, b []byte) { out = codec.AppendRaw(out, name, codec.Value{Kind: 'S', Bytes: b}) }
 	if p.Has(codec.FlagExpiration) {
-		out = codec.AppendField(out, "original-expiration", string(p.Expiration))
+		text("original-expiration", p.Expiration)
 	}
 	out = codec.AppendField(out, "count", int64(1))
-	out = codec.AppendField(out, "reason", reasons[d.Why])
-	out = codec.AppendField(out, "queue", d.Queue)
+	text("reason", []byte(reasons[d.Why]))
+	text("queue", []byte(d.Queue))
 	out = codec.AppendField(out, "time", codec.Timestamp(d.UnixMillis/1000))
-	out = codec.AppendField(out, "exchange", string(m.Exchange))
-	list := make([]any, len(keys))
-	for i, k := range keys {
-		list[i] = k
+	text("exchange", m.Exchange)
+	var list codec.Array
+	for _, k := range keys {
+		list = codec.AppendValue(list, k)
 	}
-	return codec.AppendField(out, "routing-keys", list)
+	return codec.AppendRaw(out, "routing-keys", codec.Value{Kind: 'A', Bytes: list})
 }
 
 func textOf(t codec.Table, name string) string {
