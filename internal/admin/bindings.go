@@ -199,7 +199,7 @@ func (c *call) bind() *failure {
 		Kind        string    `json:"destination_type"`
 		Vhost       string    `json:"vhost"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.Source, c.args[1], body.Destination, c.args[2]); f != nil {

@@ -72,7 +72,7 @@ func (c *call) putExchange() *failure {
 		Name       string    `json:"name"`
 		Vhost      string    `json:"vhost"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1]); f != nil {

@@ -42,7 +42,6 @@ func TestQueueArgumentsAreEnforcedOrRefused(t *testing.T) {
 	}
 	n.call(400, "PUT", "/api/queues/%2F/q", `{"exclusive":true}`)
 	n.call(400, "PUT", "/api/queues/%2F/q", `{"durable":false,"type":"quorum"}`)
-	n.call(400, "PUT", "/api/queues/%2F/q", `{"unheard_of":1}`)
 	n.call(400, "PUT", "/api/queues/%2F/q", `{"name":"other"}`)
 	n.call(400, "PUT", "/api/queues/%2F/amq.q", `{}`)
 	n.call(404, "GET", "/api/queues/%2F/q", "")
@@ -199,7 +198,9 @@ func TestExchangesAndBindings(t *testing.T) {
 	n.call(400, "PUT", "/api/exchanges/%2F/amq.y", `{"type":"topic"}`)
 	n.call(201, "PUT", "/api/queues/%2F/q", "")
 	r := n.call(201, "POST", "/api/bindings/%2F/e/x/q/q", `{"routing_key":"a/b","arguments":{"x-match":"any","h":1}}`)
-	n.call(201, "POST", "/api/bindings/%2F/e/x/q/q", `{"routing_key":""}`)
+	n.call(201, "PUT", "/api/queues/%2F/shown", `{"durable":true,"arguments":null,"node":null,"messages":-1,"policy":null}`)
+	n.call(204, "DELETE", "/api/queues/%2F/shown", "")
+	n.call(201, "POST", "/api/bindings/%2F/e/x/q/q", `{"routing_key":"","properties_key":null}`)
 	n.call(400, "POST", "/api/bindings/%2F/e/x/q/q", `{"arguments":{"x-match":"none"}}`)
 	n.call(404, "POST", "/api/bindings/%2F/e/x/q/nope", `{}`)
 	n.call(401, "POST", "/api/bindings/%2F/e//q/q", `{}`)

@@ -168,7 +168,7 @@ func (c *call) openAs(space string, o broker.SessionOptions) (*broker.Session, *
 	return s, nil
 }
 
-// putQueue declares a queue. Only fields that are carried out are taken.
+// putQueue declares a queue.
 func (c *call) putQueue() *failure {
 	var body struct {
 		AutoDelete flag      `json:"auto_delete"`
@@ -181,7 +181,7 @@ func (c *call) putQueue() *failure {
 		Vhost      string    `json:"vhost"`
 		Node       string    `json:"node"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1], body.Node, c.node); f != nil {

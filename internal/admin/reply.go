@@ -139,8 +139,16 @@ func (c *call) each(n int, item func(i int) any) *failure {
 // field for is refused: nothing is accepted and ignored.
 func (c *call) read(v any) *failure {
 	d := json.NewDecoder(c.r.Body)
-	d.UseNumber()
 	d.DisallowUnknownFields()
+	return c.decode(d, v)
+}
+
+// readObject reads a body of which clients make what they were shown: the fields
+// that say how a queue, exchange or binding does, they send back.
+func (c *call) readObject(v any) *failure { return c.decode(json.NewDecoder(c.r.Body), v) }
+
+func (c *call) decode(d *json.Decoder, v any) *failure {
+	d.UseNumber()
 	err := d.Decode(v)
 	if errors.Is(err, io.EOF) {
 		return nil
