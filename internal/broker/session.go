@@ -29,7 +29,7 @@ type Session struct {
 
 	attachments map[*Attachment]struct{}
 	pulls       *Puller         // the session's own
-	appender    *Publisher      // of blobs
+	appender    *Publisher      // of blobs, from the first one on
 	exclusive   map[string]bool // queues that go with the session
 	mailboxes   []string
 	rejected    map[*host]struct{} // shards with rejected messages that nobody waited for
@@ -58,7 +58,7 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 		ops: map[*host][]op{}, blocks: map[*host][]*block{},
 		attachments: map[*Attachment]struct{}{}, windowMax: o.WindowBytes, killed: make(chan struct{}),
 	}
-	s.pulls, s.appender = s.Puller(), s.Publisher(nil)
+	s.pulls = s.Puller()
 	if s.windowMax <= 0 {
 		s.windowMax = windowBytesDefault
 	}

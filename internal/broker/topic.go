@@ -147,6 +147,9 @@ func (s *Session) Append(topic string, number int, b *Blob, done func(first reco
 	if len(b.Native) > record.MessageBytesMax {
 		return &Error{Code: CodeTooLarge, Object: ObjectMessage, Text: "message too large"}
 	}
+	if s.appender == nil {
+		s.appender = s.Publisher(nil)
+	}
 	h := s.engine.hosts[q.Shard]
 	e := record.Envelope{Dialect: b.Dialect, Count: b.Count, Timestamp: b.Timestamp, Body: uint32(len(b.Native))}
 	a := s.engine.newBlock()
