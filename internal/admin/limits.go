@@ -93,7 +93,7 @@ func (c *call) readLimit() (any, *failure) {
 		Vhost string `json:"vhost"`
 		User  string `json:"user"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return nil, f
 	}
 	return broker.WholeNumbers(body.Value), missing("value", body.Value != nil)

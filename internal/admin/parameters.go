@@ -114,7 +114,7 @@ func (c *call) putParameter() *failure {
 		Name      string `json:"name"`
 		Value     any    `json:"value"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[1], body.Component, c.args[0], body.Name, c.args[2]); f != nil {
@@ -211,7 +211,7 @@ func (c *call) globalParameter() *failure {
 
 func (c *call) putGlobalParameter() *failure {
 	var body globalParameterItem
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Name, c.args[0]); f != nil {

@@ -64,7 +64,7 @@ func (c *call) putVhost() *failure {
 		QueueType   string `json:"default_queue_type"`
 		Vhost       string `json:"vhost"` // rabbitmqadmin's own, and no part of a virtual host
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Name, c.args[0]); f != nil {
@@ -172,7 +172,7 @@ func (c *call) deleteUsers() *failure {
 	var body struct {
 		Users []string `json:"users"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := missing("users", body.Users != nil); f != nil {
@@ -220,7 +220,7 @@ func (c *call) putUser() *failure {
 		Name      string  `json:"name"`
 		Limits    limits  `json:"limits"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Name, c.args[0]); f != nil {
@@ -327,7 +327,7 @@ func (c *call) putPermission() *failure {
 		User      string  `json:"user"`
 		Vhost     string  `json:"vhost"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.User, c.args[1], body.Username, c.args[1]); f != nil {

@@ -89,7 +89,7 @@ func (b *policyBody) native() native.PolicyBody {
 
 func (c *call) putPolicy(operator bool) *failure {
 	var body policyBody
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1]); f != nil {

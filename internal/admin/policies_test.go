@@ -69,7 +69,8 @@ func TestPolicyValidation(t *testing.T) {
 		}
 	}
 	n.call(400, "PUT", "/api/policies/%2F/bad", `{"pattern":""}`)
-	n.call(400, "PUT", "/api/policies/%2F/bad", `{"pattern":"","definition":{"max-length":1},"extra":1}`)
+	n.call(201, "PUT", "/api/policies/%2F/whole", `{"vhost":"/","name":"whole","pattern":"","definition":{"max-length":1},"shown":"besides"}`)
+	n.call(204, "DELETE", "/api/policies/%2F/whole", "")
 	if items := n.call(200, "GET", "/api/policies", "").items(t); len(items) != 0 {
 		t.Errorf("policies %v", items)
 	}

@@ -46,7 +46,7 @@ func (b *publishBody) message(exchange string) (*message, *failure) {
 // publish stores one message and answers when that is durable.
 func (c *call) publish() *failure {
 	var body publishBody
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	m, f := body.message(exchangeName(c.args[1]))
@@ -148,7 +148,7 @@ func (c *call) getMessages() *failure {
 		Name     string  `json:"name"`
 		Queue    string  `json:"queue"`
 	}{Count: 1}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.Name, c.args[1], body.Queue, c.args[1]); f != nil {

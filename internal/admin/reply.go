@@ -143,8 +143,8 @@ func (c *call) read(v any) *failure {
 	return c.decode(d, v)
 }
 
-// readObject reads a body of which clients make what they were shown: the fields
-// that say how a queue, exchange or binding does, they send back.
+// readObject reads a body of RabbitMQ's API, whose clients send back what they were
+// shown, fields that only say how an object does included.
 func (c *call) readObject(v any) *failure { return c.decode(json.NewDecoder(c.r.Body), v) }
 
 func (c *call) decode(d *json.Decoder, v any) *failure {

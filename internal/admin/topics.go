@@ -79,7 +79,7 @@ func (c *call) putTopicPermission() *failure {
 		Username string  `json:"username"`
 		Vhost    string  `json:"vhost"`
 	}
-	if f := c.read(&body); f != nil {
+	if f := c.readObject(&body); f != nil {
 		return f
 	}
 	if f := echoed(body.Vhost, c.args[0], body.User, c.args[1], body.Username, c.args[1]); f != nil {
