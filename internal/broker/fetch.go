@@ -43,6 +43,7 @@ func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 	late := make(chan struct{})
 	t := s.engine.options.Clock.AfterFunc(limits.Wait, func() { close(late) })
 	defer t.Stop()
+	defer s.giveUp(queues, parts, out)
 	for {
 		more := make(chan struct{}, 1)
 		bytes, failed := s.fetchOnce(queues, parts, limits.MaxBytes, out, more)
@@ -55,6 +56,15 @@ func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 			return out
 		case <-s.killed:
 			return out
+		}
+	}
+}
+
+// giveUp ends the waiting for messages of the partitions that had none.
+func (s *Session) giveUp(queues []*meta.Queue, parts []FetchPart, out []Fetched) {
+	for i, q := range queues {
+		if q != nil && parts[i].From >= out[i].End {
+			s.engine.hosts[q.Shard].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.GiveUp(q.Log, s) }}})
 		}
 	}
 }
@@ -85,7 +95,7 @@ func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, mor
 	found := false
 	err := s.call(q, func(m *shard.Machine) {
 		if b, found = m.Blobs(q.Log, from, maxBytes); found && from >= b.Next {
-			m.Await(q.Log, func() {
+			m.Await(q.Log, s, func() {
 				select {
 				case more <- struct{}{}:
 				default:

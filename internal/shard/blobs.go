@@ -43,14 +43,25 @@ func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int) (Blo
 	return b, true
 }
 
-// Await calls f once, when something is appended to the log or it is dropped.
-func (m *Machine) Await(log record.LogID, f func()) {
+// Await calls f once, when something is appended to the log or it is dropped,
+// unless the waiter gives up before. A waiter waits once per log.
+func (m *Machine) Await(log record.LogID, waiter any, f func()) {
 	l := m.logs[log]
 	if l == nil {
 		f()
 		return
 	}
-	l.awaited = append(l.awaited, f)
+	if l.awaited == nil {
+		l.awaited = map[any]func(){}
+	}
+	l.awaited[waiter] = f
+}
+
+// GiveUp forgets a waiter.
+func (m *Machine) GiveUp(log record.LogID, waiter any) {
+	if l := m.logs[log]; l != nil {
+		delete(l.awaited, waiter)
+	}
 }
 
 func (l *Log) wake() {

@@ -41,10 +41,10 @@ type Log struct {
 	announced  record.Offset // delivered, as proposed
 	cold       cold
 	pulls      []pull
-	waiting    []func() // for what is released
-	awaited    []func() // by those who wait for a message
-	appended   bool     // since the last dispatch
-	inflight   int64    // proposed, not yet applied: for limits
+	waiting    []func()       // for what is released
+	awaited    map[any]func() // of those who wait for a message
+	appended   bool           // since the last dispatch
+	inflight   int64          // proposed, not yet applied: for limits
 	inflightB  int64
 	fresh      uint64 // turn that brought a message that may not wait
 	freshFrom  int64  // when the first of them came

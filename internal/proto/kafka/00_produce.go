@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -16,6 +17,8 @@ type produced struct {
 	base      int64
 }
 
+var errTransaction = errors.New("kafka: transactions are not offered")
+
 // produceFlexible is from where on requests have tagged fields.
 const produceFlexible = 9
 
@@ -23,7 +26,9 @@ const produceFlexible = 9
 // copied. It is answered when every batch is durable.
 func (c *conn) produce(r *request) (kmsg.Response, error) {
 	d, compact := decoder{b: r.body}, r.version >= produceFlexible
-	d.text(compact) // transactional id: transactions are not offered
+	if transaction := d.text(compact); transaction != nil {
+		return nil, errTransaction // InitProducerId, which is not offered, comes first
+	}
 	acks := d.int16()
 	d.int32() // timeout: there is nobody to wait for
 	answer := kmsg.NewPtrProduceResponse()

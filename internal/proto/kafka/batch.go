@@ -30,6 +30,9 @@ const (
 	batchLengthBytes = 12
 )
 
+// noProducer is the producer id of a batch whose producer is not idempotent.
+const noProducer = 1<<64 - 1
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // batch is what there is to know of a record batch without opening it.
@@ -56,6 +59,8 @@ func readBatch(b []byte) (k batch, rest []byte, code int16) {
 		return k, nil, errUnsupportedFormat
 	case crc32.Checksum(k.bytes[batchCRCAt:], castagnoli) != binary.BigEndian.Uint32(k.bytes[17:]):
 		return k, nil, errCorruptMessage
+	case binary.BigEndian.Uint64(k.bytes[43:]) != noProducer: // duplicates would not be noticed
+		return k, nil, errUnsupportedFormat
 	case records < 1 || last != records-1:
 		return k, nil, errInvalidRecord
 	}

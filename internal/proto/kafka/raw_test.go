@@ -24,6 +24,7 @@ func batch(n int32, change func(b []byte)) []byte {
 	b[16] = 2
 	binary.BigEndian.PutUint32(b[23:], uint32(n-1))
 	binary.BigEndian.PutUint64(b[35:], 1)
+	binary.BigEndian.PutUint64(b[43:], 1<<64-1)
 	binary.BigEndian.PutUint32(b[57:], uint32(n))
 	if change != nil {
 		change(b)
@@ -58,6 +59,7 @@ func TestBadBatchesAreRefused(t *testing.T) {
 		"lying length":    {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[8:], 1<<30) }), kerr.CorruptMessage},
 		"negative length": {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[8:], 1<<31) }), kerr.CorruptMessage},
 		"old magic":       {batch(1, func(b []byte) { b[16] = 1 }), kerr.UnsupportedForMessageFormat},
+		"idempotent":      {batch(1, func(b []byte) { binary.BigEndian.PutUint64(b[43:], 7) }), kerr.UnsupportedForMessageFormat},
 		"no records":      {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[57:], 0) }), kerr.InvalidRecord},
 		"lying count":     {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[23:], 1<<31-1) }), kerr.InvalidRecord},
 		"good":            {batch(3, nil), nil},
