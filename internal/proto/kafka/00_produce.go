@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
@@ -79,11 +80,11 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 // of several batches counts; clients send one.
 func (c *conn) append(topic string, p *produced, batches []byte, acks int16, stored *sync.WaitGroup) {
 	if acks < -1 || acks > 1 {
-		p.code = errInvalidRequiredAcks
+		p.code = kerr.InvalidRequiredAcks.Code
 		return
 	}
 	if len(batches) == 0 {
-		p.code = errInvalidRecord
+		p.code = kerr.InvalidRecord.Code
 	}
 	for rest := batches; len(rest) > 0; {
 		k, behind, bad := readBatch(rest)
@@ -91,7 +92,7 @@ func (c *conn) append(topic string, p *produced, batches []byte, acks int16, sto
 			return
 		}
 		if int64(len(k.bytes)) > c.server.options.Broker.MessageBytesMax() {
-			p.code = errMessageTooLarge
+			p.code = kerr.MessageTooLarge.Code
 			return
 		}
 		stored.Add(1)

@@ -3,6 +3,7 @@ package kafka
 import (
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
@@ -54,11 +55,11 @@ func fetchedPartition(asked *kmsg.FetchRequestTopicPartition, f *broker.Fetched)
 	p := kmsg.NewFetchResponseTopicPartition()
 	p.Partition, p.ErrorCode = asked.Partition, code(f.Err)
 	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = int64(f.End), int64(f.End), int64(f.First)
-	if f.Err != nil && p.ErrorCode != errOffsetOutOfRange {
+	if f.Err != nil && p.ErrorCode != kerr.OffsetOutOfRange.Code {
 		p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
 	}
 	if asked.FetchOffset < 0 {
-		p.ErrorCode = errOffsetOutOfRange
+		p.ErrorCode = kerr.OffsetOutOfRange.Code
 		return p
 	}
 	bytes := 0

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
@@ -43,7 +44,7 @@ func (c *conn) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition
 	case p.Timestamp == offsetEarliest:
 		at = first
 	case p.Timestamp < 0:
-		out.ErrorCode = errUnsupportedVersion
+		out.ErrorCode = kerr.UnsupportedVersion.Code
 		return out
 	default:
 		if at, err = c.session.OffsetAt(topic, int(p.Partition), broker.Position{UnixMillis: max(p.Timestamp, 1)}); err == nil && at >= end {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -28,7 +29,7 @@ func (c *conn) versions() *kmsg.ApiVersionsResponse {
 // oldest form.
 func (c *conn) unsupportedVersions() kmsg.Response {
 	answer := c.versions()
-	answer.ErrorCode = errUnsupportedVersion
+	answer.ErrorCode = kerr.UnsupportedVersion.Code
 	answer.SetVersion(0)
 	return answer
 }

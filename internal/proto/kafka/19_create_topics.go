@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
@@ -11,13 +12,13 @@ const topicNameBytesMax = 249
 // checkTopicName has Kafka's rule: letters, digits, dots, underscores and dashes.
 func checkTopicName(name string) int16 {
 	if name == "" || name == "." || name == ".." || len(name) > topicNameBytesMax {
-		return errInvalidTopic
+		return kerr.InvalidTopicException.Code
 	}
 	for _, r := range name {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':
 		default:
-			return errInvalidTopic
+			return kerr.InvalidTopicException.Code
 		}
 	}
 	return errNone
@@ -44,16 +45,16 @@ func (c *conn) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool) 
 	}
 	switch {
 	case checkTopicName(t.Topic) != errNone:
-		out.ErrorCode = errInvalidTopic
+		out.ErrorCode = kerr.InvalidTopicException.Code
 	case t.ReplicationFactor != -1 && t.ReplicationFactor != 1:
-		out.ErrorCode = errInvalidReplication
+		out.ErrorCode = kerr.InvalidReplicationFactor.Code
 	case len(t.ReplicaAssignment) > 0:
-		out.ErrorCode = errInvalidRequest
+		out.ErrorCode = kerr.InvalidRequest.Code
 	case len(t.Configs) > 0:
-		out.ErrorCode = errInvalidConfig // none is kept yet, so none is taken
+		out.ErrorCode = kerr.InvalidConfig.Code // none is kept yet, so none is taken
 	case validateOnly:
 		if _, err := c.session.Topic(t.Topic); err == nil {
-			out.ErrorCode = errTopicAlreadyExists
+			out.ErrorCode = kerr.TopicAlreadyExists.Code
 		}
 	default:
 		info, err := c.session.CreateTopic(spec)

@@ -2,19 +2,9 @@ package kafka
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
-)
-
-// The keys that are answered.
-const (
-	keyProduce      = 0
-	keyFetch        = 1
-	keyListOffsets  = 2
-	keyMetadata     = 3
-	keyAPIVersions  = 18
-	keyCreateTopics = 19
-	keyDeleteTopics = 20
 )
 
 // api is one request key: the versions that are answered, and who does it.
@@ -26,15 +16,13 @@ type api struct {
 
 // apis has an entry for every key that is answered.
 func apis() map[int16]*api {
-	return map[int16]*api{
-		keyProduce:      {3, 12, true, (*conn).produce},
-		keyFetch:        {4, 12, true, (*conn).fetch},
-		keyListOffsets:  {1, 8, true, (*conn).listOffsets},
-		keyMetadata:     {0, 12, true, (*conn).metadata},
-		keyAPIVersions:  {0, 4, false, (*conn).apiVersions},
-		keyCreateTopics: {2, 7, true, (*conn).createTopics},
-		keyDeleteTopics: {1, 5, true, (*conn).deleteTopics},
+	all := map[int16]*api{}
+	for _, some := range []map[int16]*api{
+		dataAPIs(), groupAPIs(), topicAPIs(), transactionAPIs(), securityAPIs(), shareAPIs(),
+	} {
+		maps.Copy(all, some)
 	}
+	return all
 }
 
 // flexible says whether requests of the key and version have tagged fields.

@@ -3,6 +3,9 @@ package kafka
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"weir/internal/record"
 )
 
@@ -45,24 +48,24 @@ type batch struct {
 // readBatch checks the batch at the head of b and returns what is behind it.
 func readBatch(b []byte) (k batch, rest []byte, code int16) {
 	if len(b) < batchLengthBytes {
-		return k, nil, errCorruptMessage
+		return k, nil, kerr.CorruptMessage.Code
 	}
 	n := int64(int32(binary.BigEndian.Uint32(b[8:]))) + batchLengthBytes
 	if n < batchHeadBytes || n > int64(len(b)) {
-		return k, nil, errCorruptMessage
+		return k, nil, kerr.CorruptMessage.Code
 	}
 	k.bytes, rest = b[:n:n], b[n:]
 	last := int32(binary.BigEndian.Uint32(k.bytes[23:]))
 	records := int32(binary.BigEndian.Uint32(k.bytes[57:]))
 	switch {
 	case k.bytes[16] != 2:
-		return k, nil, errUnsupportedFormat
+		return k, nil, kerr.UnsupportedForMessageFormat.Code
 	case crc32.Checksum(k.bytes[batchCRCAt:], castagnoli) != binary.BigEndian.Uint32(k.bytes[17:]):
-		return k, nil, errCorruptMessage
+		return k, nil, kerr.CorruptMessage.Code
 	case binary.BigEndian.Uint64(k.bytes[43:]) != noProducer: // duplicates would not be noticed
-		return k, nil, errUnsupportedFormat
+		return k, nil, kerr.UnsupportedForMessageFormat.Code
 	case records < 1 || last != records-1:
-		return k, nil, errInvalidRecord
+		return k, nil, kerr.InvalidRecord.Code
 	}
 	k.count = uint32(records)
 	k.timestamp = max(int64(binary.BigEndian.Uint64(k.bytes[35:])), 1)

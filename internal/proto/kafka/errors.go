@@ -1,29 +1,13 @@
 package kafka
 
-import "weir/internal/broker"
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
 
-// The protocol's error codes.
-const (
-	errNone                    = 0
-	errUnknown                 = -1
-	errOffsetOutOfRange        = 1
-	errCorruptMessage          = 2
-	errUnknownTopicOrPartition = 3
-	errNotLeaderForPartition   = 6
-	errMessageTooLarge         = 10
-	errInvalidTopic            = 17
-	errInvalidRequiredAcks     = 21
-	errTopicAuthorization      = 29
-	errUnsupportedVersion      = 35
-	errTopicAlreadyExists      = 36
-	errInvalidPartitions       = 37
-	errInvalidReplication      = 38
-	errInvalidConfig           = 40
-	errInvalidRequest          = 42
-	errUnsupportedFormat       = 43
-	errStorage                 = 56
-	errInvalidRecord           = 87
+	"weir/internal/broker"
 )
+
+// errNone is success in the place of an error code.
+const errNone = 0
 
 // code maps a refusal of the waist.
 func code(e *broker.Error) int16 {
@@ -32,28 +16,28 @@ func code(e *broker.Error) int16 {
 	}
 	switch e.Code {
 	case broker.CodeNotFound, broker.CodeGone:
-		return errUnknownTopicOrPartition
+		return kerr.UnknownTopicOrPartition.Code
 	case broker.CodeAccessRefused:
-		return errTopicAuthorization
+		return kerr.TopicAuthorizationFailed.Code
 	case broker.CodeMismatch:
-		return errTopicAlreadyExists
+		return kerr.TopicAlreadyExists.Code
 	case broker.CodeTooLarge:
-		return errMessageTooLarge
+		return kerr.MessageTooLarge.Code
 	case broker.CodeInvalid:
 		switch e.Field {
 		case "offset":
-			return errOffsetOutOfRange
+			return kerr.OffsetOutOfRange.Code
 		case "partitions":
-			return errInvalidPartitions
+			return kerr.InvalidPartitions.Code
 		}
-		return errInvalidTopic
+		return kerr.InvalidTopicException.Code
 	case broker.CodeUnavailable, broker.CodeBusy, broker.CodeFull, broker.CodeExpired:
-		return errNotLeaderForPartition // clients ask again
+		return kerr.NotLeaderForPartition.Code // clients ask again
 	case broker.CodeLocked, broker.CodeInUse, broker.CodeNotEmpty, broker.CodeNotAllowed, broker.CodeNotImplemented,
 		broker.CodeLimit, broker.CodeUnknownLease:
-		return errInvalidRequest
+		return kerr.InvalidRequest.Code
 	case broker.CodeInternal:
-		return errStorage
+		return kerr.KafkaStorageError.Code
 	}
-	return errUnknown
+	return kerr.UnknownServerError.Code
 }
