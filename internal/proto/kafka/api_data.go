@@ -1,0 +1,20 @@
+package kafka
+
+// The keys that move records, and those every client begins with.
+const (
+	keyProduce     = 0
+	keyFetch       = 1
+	keyListOffsets = 2
+	keyMetadata    = 3
+	keyAPIVersions = 18
+)
+
+func dataAPIs() map[int16]*api {
+	return map[int16]*api{
+		keyProduce:     {3, 12, true, (*conn).produce},
+		keyFetch:       {4, 12, true, (*conn).fetch},
+		keyListOffsets: {1, 8, true, (*conn).listOffsets},
+		keyMetadata:    {0, 12, true, (*conn).metadata},
+		keyAPIVersions: {0, 4, false, (*conn).apiVersions},
+	}
+}
