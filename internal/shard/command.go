@@ -29,6 +29,7 @@ import (
 //	enact    13: id u64, shard u32 that has the intent, length u32, commands
 //	finish   14: id u64
 //	forget   15: id u64, shard u32 that had the intent
+//	note     16: length u16, ledger, length u16, key, length u32, value; or 2^32-1: gone
 const (
 	entryVersion     = 1
 	entryHeaderBytes = 9
@@ -48,6 +49,7 @@ const (
 	commandEnact     = 13
 	commandFinish    = 14
 	commandForget    = 15
+	commandNote      = 16
 
 	rangeCommandBytes = 1 + 8 + 1 + 8 + 8
 	// TargetsMax is how many logs of one shard a single append may name.
@@ -137,14 +139,19 @@ type command struct {
 	at     int    // append: position of the record in the entry; enact: of its commands
 	intent IntentID
 	shard  record.ShardID // enact, forget: that has the intent
+	ledger []byte         // note
+	key    []byte         // note
 }
 
 // next decodes the command at position p of the entry and returns the position
 // behind it.
 func (c *command) next(b []byte, p int) (int, error) {
 	c.kind = b[p]
-	if c.kind == commandAppend {
+	switch c.kind {
+	case commandAppend:
 		return c.nextAppend(b, p)
+	case commandNote:
+		return c.nextNote(b, p+1)
 	}
 	if len(b)-p < 9 {
 		return 0, errEntry

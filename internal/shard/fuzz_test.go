@@ -27,6 +27,7 @@ func seedEntry() []byte {
 	part := appendRange(nil, commandSettle, 1, 0, 1, 2)
 	b = AppendIntent(b, &Intent{ID: 4, Parts: []IntentPart{{Shard: 2, Commands: part}}})
 	b = AppendForget(AppendFinish(AppendEnact(b, 5, 2, part), 4), 5, 2)
+	b = AppendNote(AppendNote(b, "ledger", &Note{"key", []byte("value")}), "ledger", &Note{Key: "gone"})
 	return AppendCommit(AppendRewind(AppendDrop(b, 2), 1, 0), 1, "me", 7)
 }
 

@@ -148,14 +148,14 @@ func (m *Machine) applyIntent(c *command) error {
 	parts, err := decodeParts(slices.Clone(c.body))
 	if err == nil {
 		m.intents[c.intent] = Intent{c.intent, parts}
-		m.dirtyIntents[string(intentKey(c.intent))] = true
+		m.dirtyKeys[string(intentKey(c.intent))] = true
 	}
 	return err
 }
 
 func (m *Machine) applyFinish(c *command) {
 	delete(m.intents, c.intent)
-	m.dirtyIntents[string(intentKey(c.intent))] = true
+	m.dirtyKeys[string(intentKey(c.intent))] = true
 }
 
 // enacting notes that a part happens; false says that it has already.
@@ -164,13 +164,13 @@ func (m *Machine) enacting(e Enacted) bool {
 		return false
 	}
 	m.enacted[e] = true
-	m.dirtyIntents[string(enactedKey(e))] = true
+	m.dirtyKeys[string(enactedKey(e))] = true
 	return true
 }
 
 func (m *Machine) applyForget(e Enacted) {
 	delete(m.enacted, e)
-	m.dirtyIntents[string(enactedKey(e))] = true
+	m.dirtyKeys[string(enactedKey(e))] = true
 }
 
 func intentKey(id IntentID) []byte {
@@ -181,9 +181,12 @@ func enactedKey(e Enacted) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32([]byte{'e'}, uint32(e.Shard)), uint64(e.ID))
 }
 
-// intentState returns the checkpoint's value of a key, nil where it is gone.
-func (m *Machine) intentState(key string) []byte {
-	if key[0] == 'i' {
+// keyState returns the checkpoint's value of a key, nil where it is gone.
+func (m *Machine) keyState(key string) []byte {
+	switch key[0] {
+	case 'n':
+		return m.noteState(key)
+	case 'i':
 		i, ok := m.intents[IntentID(binary.BigEndian.Uint64([]byte(key[1:])))]
 		if !ok {
 			return nil
@@ -197,9 +200,11 @@ func (m *Machine) intentState(key string) []byte {
 	return []byte{1}
 }
 
-// restoreIntent takes in a checkpoint's key of kind 'i' or 'e'.
-func (m *Machine) restoreIntent(key, value []byte) error {
+// restoreKey takes in a checkpoint's key of kind 'i', 'e' or 'n'.
+func (m *Machine) restoreKey(key, value []byte) error {
 	switch {
+	case key[0] == 'n':
+		return m.restoreNote(key, value)
 	case key[0] == 'i' && len(key) == 9:
 		id := IntentID(binary.BigEndian.Uint64(key[1:]))
 		parts, err := decodeParts(slices.Clone(value))

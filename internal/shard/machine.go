@@ -22,10 +22,11 @@ type Machine struct {
 
 	intents map[IntentID]Intent
 	enacted map[Enacted]bool
+	ledgers map[string]map[string][]byte // notes by ledger and key
 
-	dirty        []*Log          // changed since the last checkpoint
-	deleted      []record.LogID  // likewise
-	dirtyIntents map[string]bool // likewise, by checkpoint key
+	dirty     []*Log          // changed since the last checkpoint
+	deleted   []record.LogID  // likewise
+	dirtyKeys map[string]bool // likewise: intents and notes, by checkpoint key
 
 	// OnAppend, if not nil, is told of every message appended: the position of its
 	// record in the entry and its first offset.
@@ -104,7 +105,7 @@ func New(shelf *store.Shelf) *Machine {
 	return &Machine{
 		deadline: noDeadline, configs: map[string]*Config{},
 		logs: map[record.LogID]*Log{}, shelf: shelf, last: rangeCommand{at: -1}, opening: map[record.LogID]bool{},
-		intents: map[IntentID]Intent{}, enacted: map[Enacted]bool{}, dirtyIntents: map[string]bool{},
+		intents: map[IntentID]Intent{}, enacted: map[Enacted]bool{}, dirtyKeys: map[string]bool{}, ledgers: map[string]map[string][]byte{},
 	}
 }
 
@@ -198,6 +199,10 @@ func (m *Machine) applyRange(data []byte, p, end int, slab uint32, now int64) {
 func (m *Machine) apply(c *command, data []byte, slab uint32, now int64) {
 	if c.kind == commandAppend {
 		m.applyAppend(c, data, slab, now)
+		return
+	}
+	if c.kind == commandNote {
+		m.applyNote(c)
 		return
 	}
 	if c.kind >= commandIntent {

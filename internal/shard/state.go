@@ -18,7 +18,8 @@ var ErrNoLog = errors.New("shard: no such log")
 
 // Checkpoint keys: 'l' and the log id big endian for a log's state, 's' and a
 // name for a segment on the shelf, 'i' and the id big endian for an intent, whose
-// value are its parts, 'e', shard u32 and id big endian for what was enacted.
+// value are its parts, 'e', shard u32 and id big endian for what was enacted, 'n',
+// the length of the ledger's name u16 big endian, that name and the key for a note.
 // A log's value, little endian:
 //
 //	version u8 = 1 | flags u8 (1: attended) | next u64 | retained u64 | config length u32, JSON
@@ -144,7 +145,7 @@ func (m *Machine) Restore(key, value []byte) (segmentName string, err error) {
 	case len(key) > 1 && key[0] == 's':
 		return string(key[1:]), nil
 	case len(key) > 1:
-		return "", m.restoreIntent(key, value)
+		return "", m.restoreKey(key, value)
 	}
 	return "", errState
 }
@@ -233,7 +234,7 @@ func (l *Log) dated(rec []byte) []byte {
 // checkpoint. The shard's goroutine begins and ends it; Fill runs elsewhere.
 type Flush struct {
 	puts    [][2][]byte
-	intents [][2][]byte // value nil: gone
+	keys    [][2][]byte // of intents and notes; value nil: gone
 	change  store.Change
 	runs    []flushRun
 	upto    map[record.LogID]record.Offset
@@ -264,10 +265,10 @@ func (m *Machine) BeginFlush() *Flush {
 	}
 	clear(m.dirty)
 	m.dirty = m.dirty[:0]
-	for key := range m.dirtyIntents {
-		f.intents = append(f.intents, [2][]byte{[]byte(key), m.intentState(key)})
+	for key := range m.dirtyKeys {
+		f.keys = append(f.keys, [2][]byte{[]byte(key), m.keyState(key)})
 	}
-	clear(m.dirtyIntents)
+	clear(m.dirtyKeys)
 	f.deleted, m.deleted = m.deleted, nil
 	slices.SortFunc(f.runs, func(a, b flushRun) int {
 		if a.log < b.log {
@@ -343,7 +344,7 @@ func (f *Flush) Changes(put func(key, value []byte), del func(key []byte)) {
 	for _, p := range f.puts {
 		put(p[0], p[1])
 	}
-	for _, i := range f.intents {
+	for _, i := range f.keys {
 		if i[1] == nil {
 			del(i[0])
 		} else {
@@ -371,8 +372,8 @@ func (m *Machine) Abandon(f *Flush) {
 			m.touch(l)
 		}
 	}
-	for _, i := range f.intents {
-		m.dirtyIntents[string(i[0])] = true
+	for _, i := range f.keys {
+		m.dirtyKeys[string(i[0])] = true
 	}
 	m.deleted = append(m.deleted, f.deleted...)
 	m.shelf.PutBack(f.change)
