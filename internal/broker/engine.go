@@ -60,6 +60,8 @@ type Options struct {
 	DeadLetter map[record.Dialect]DeadLetterFunc
 	// Published tells what a stored message was published with, by dialect.
 	Published map[record.Dialect]PublishedFunc
+	// Openers look into records that hold several messages, by dialect.
+	Openers map[record.Dialect]record.Opener
 }
 
 // Broker is the waist. See the package comment.

@@ -18,6 +18,7 @@ import (
 	"weir/internal/proto/amqp091"
 	"weir/internal/proto/amqp091/native"
 	"weir/internal/proto/kafka"
+	"weir/internal/proto/kafka/batch"
 	"weir/internal/record"
 	"weir/internal/vfs"
 	"weir/internal/wal"
@@ -84,6 +85,7 @@ func Start(c Config) (*Server, error) {
 		MessageBytesMax: c.Limits.MessageBytes,
 		DeadLetter:      map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
 		Published:       map[record.Dialect]broker.PublishedFunc{record.DialectAMQP091: native.Published},
+		Openers:         map[record.Dialect]record.Opener{record.DialectKafka: batch.Opener{}},
 	})
 	if err != nil {
 		return nil, err

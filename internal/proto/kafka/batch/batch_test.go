@@ -1,0 +1,188 @@
+package batch_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"pgregory.net/rapid"
+
+	"weir/internal/proto/kafka/batch"
+	"weir/internal/record"
+)
+
+const budget = 1 << 20
+
+// build makes a batch by the definitions of another library.
+func build(t interface{ Fatal(...any) }, codec batch.Codec, first int64, messages []record.Message) batch.Batch {
+	var records []byte
+	newest := int64(-1)
+	for i, m := range messages {
+		r := kmsg.NewRecord()
+		r.TimestampDelta64, r.OffsetDelta = m.Timestamp-first, int32(m.Delta)
+		r.Key, r.Value = m.Key, m.Value
+		for _, h := range m.Headers {
+			r.Headers = append(r.Headers, kmsg.Header{Key: string(h.Name), Value: h.Value})
+		}
+		body := r.AppendTo(nil)[1:] // its length is 0
+		records = binary.AppendVarint(records, int64(len(body)))
+		records = append(records, body...)
+		newest = max(newest, messages[i].Timestamp)
+	}
+	packed, err := batch.Compress(codec, batch.LevelDefault, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := kmsg.NewRecordBatch()
+	b.Magic, b.Attributes, b.FirstTimestamp, b.MaxTimestamp = 2, int16(codec), first, newest
+	b.LastOffsetDelta, b.NumRecords, b.Records = int32(len(messages)-1), int32(len(messages)), packed
+	b.ProducerID = -1
+	out := batch.Batch(b.AppendTo(nil))
+	out.Seal()
+	return out
+}
+
+func nullable(t *rapid.T, name string) []byte {
+	if rapid.Bool().Draw(t, name+" is null") {
+		return nil
+	}
+	return rapid.SliceOf(rapid.Byte()).Draw(t, name)
+}
+
+func drawn(t *rapid.T) []record.Message {
+	var all []record.Message
+	for i := range rapid.IntRange(1, 20).Draw(t, "messages") {
+		m := record.Message{Delta: uint32(i), Timestamp: rapid.Int64Range(0, 1<<40).Draw(t, "time"), Key: nullable(t, "key"), Value: nullable(t, "value")}
+		for range rapid.IntRange(0, 3).Draw(t, "headers") {
+			m.Headers = append(m.Headers, record.Header{Name: rapid.SliceOfN(rapid.ByteRange('a', 'z'), 0, 5).Draw(t, "name"), Value: nullable(t, "header")})
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+func same(a, b *record.Message) bool {
+	if a.Delta != b.Delta || a.Timestamp != b.Timestamp || len(a.Headers) != len(b.Headers) {
+		return false
+	}
+	alike := func(x, y []byte) bool { return (x == nil) == (y == nil) && bytes.Equal(x, y) }
+	for i := range a.Headers {
+		if !bytes.Equal(a.Headers[i].Name, b.Headers[i].Name) || !alike(a.Headers[i].Value, b.Headers[i].Value) {
+			return false
+		}
+	}
+	return alike(a.Key, b.Key) && alike(a.Value, b.Value)
+}
+
+func TestOpenAndKeep(t *testing.T) {
+	for codec := batch.None; codec <= batch.Zstd; codec++ {
+		t.Run(fmt.Sprint(codec), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				messages := drawn(t)
+				b := build(t, codec, rapid.Int64Range(0, 1<<40).Draw(t, "first"), messages)
+				expect(t, b, messages)
+				wanted := rapid.SliceOfN(rapid.Bool(), len(messages), len(messages)).Draw(t, "wanted")
+				kept, err := batch.Opener{}.Keep(b, budget, func(m *record.Message) bool { return wanted[m.Delta] })
+				if err != nil || !batch.Batch(kept).Sound() || batch.Batch(kept).LastDelta() != b.LastDelta() {
+					t.Fatalf("%v: %v", kept, err)
+				}
+				var rest []record.Message
+				for i := range messages {
+					if wanted[i] {
+						rest = append(rest, messages[i])
+					}
+				}
+				expect(t, kept, rest)
+				if f, err := batch.Batch(kept).Check(budget); err != nil || f.Dense != !slices.Contains(wanted, false) {
+					t.Fatalf("%+v %v", f, err)
+				}
+			})
+		})
+	}
+}
+
+func expect(t *rapid.T, native []byte, want []record.Message) {
+	err := batch.Opener{}.Open(native, budget, func(m *record.Message) bool {
+		if len(want) == 0 || !same(m, &want[0]) {
+			t.Fatalf("%+v where %+v is due", m, want)
+		}
+		want = want[1:]
+		return true
+	})
+	if err != nil || len(want) > 0 {
+		t.Fatalf("%v, %d missing", err, len(want))
+	}
+}
+
+func TestCheck(t *testing.T) {
+	messages := []record.Message{{Timestamp: 5, Key: []byte("a")}, {Delta: 1, Timestamp: 9}, {Delta: 2, Timestamp: 9, Key: []byte{}}}
+	f, err := build(t, batch.LZ4, 3, messages).Check(budget)
+	if want := (batch.Facts{MinTime: 5, MaxTime: 9, MaxDelta: 1, NullKeys: true, Bytes: f.Bytes, Dense: true}); err != nil || f != want {
+		t.Fatalf("%+v, not %+v: %v", f, want, err)
+	}
+	for name, change := range map[string]func(b batch.Batch){
+		"too many records": func(b batch.Batch) { binary.BigEndian.PutUint32(b[57:], 4); binary.BigEndian.PutUint32(b[23:], 3) },
+		"too few records":  func(b batch.Batch) { binary.BigEndian.PutUint32(b[57:], 2); binary.BigEndian.PutUint32(b[23:], 1) },
+		"another codec":    func(b batch.Batch) { binary.BigEndian.PutUint16(b[21:], uint16(batch.Zstd)) },
+		"no codec":         func(b batch.Batch) { binary.BigEndian.PutUint16(b[21:], 5) },
+		"beyond its end":   func(b batch.Batch) { binary.BigEndian.PutUint32(b[23:], 1) },
+	} {
+		b := build(t, batch.LZ4, 3, messages)
+		change(b)
+		if _, err := b.Check(budget); !errors.Is(err, record.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestBombs(t *testing.T) {
+	for codec := batch.Gzip; codec <= batch.Zstd; codec++ {
+		b := build(t, codec, 0, []record.Message{{Value: make([]byte, 32<<20)}})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := b.Check(budget)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, record.ErrBudget) {
+			t.Errorf("codec %d: %v", codec, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 16<<20 {
+			t.Errorf("codec %d: %d bytes allocated", codec, got)
+		}
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	messages := []record.Message{{Timestamp: 5, Key: []byte("a"), Headers: []record.Header{{Name: []byte("h")}}}, {Delta: 1, Timestamp: 9}}
+	for codec := batch.None; codec <= batch.Zstd; codec++ {
+		f.Add([]byte(build(f, codec, 3, messages)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if head, _, err := batch.Read(b); err == nil {
+			head.Seal()
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		n := 0
+		err := batch.Opener{}.Open(b, budget, func(m *record.Message) bool { n++; return true })
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 24<<20 {
+			t.Fatalf("%d bytes allocated", got)
+		}
+		if err != nil {
+			return
+		}
+		half, err := batch.Opener{}.Keep(b, budget, func(m *record.Message) bool { return m.Delta%2 == 0 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := 0
+		if err := (batch.Opener{}).Open(half, budget, func(*record.Message) bool { left++; return true }); err != nil || left > n {
+			t.Fatalf("%d of %d: %v", left, n, err)
+		}
+	})
+}

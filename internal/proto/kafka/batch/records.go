@@ -1,0 +1,167 @@
+package batch
+
+import (
+	"encoding/binary"
+	"iter"
+
+	"weir/internal/record"
+)
+
+// A record inside a batch; numbers are zigzag varints:
+//
+//	length | attributes u8 | timestamp delta | offset delta | key length, key |
+//	value length, value | headers n, n × (name length, name, value length, value)
+//
+// A length of -1 is null.
+
+// reader takes a record apart. After a mistake it reads zeros and bad is set.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) varint() int64 {
+	n, size := binary.Varint(r.b)
+	if size <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *reader) take(n int64) []byte {
+	if n < 0 || n > int64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return nil
+	}
+	out := r.b[:n:n]
+	r.b = r.b[n:]
+	return out
+}
+
+// field reads a length and so many bytes; nil is null.
+func (r *reader) field() []byte {
+	n := r.varint()
+	if n < 0 {
+		r.bad = r.bad || n != -1
+		return nil
+	}
+	return r.take(n)
+}
+
+// message reads what is in a record behind its length.
+func (r *reader) message(m *record.Message, firstTime int64) {
+	r.take(1) // attributes, of which there are none
+	m.Timestamp = firstTime + r.varint()
+	delta := r.varint()
+	r.bad = r.bad || delta < 0 || delta > 1<<31-1
+	m.Delta = uint32(delta)
+	m.Key = r.field()
+	m.Value = r.field()
+	m.Headers = m.Headers[:0]
+	n := r.varint()
+	if n < 0 || n > int64(len(r.b)/2) { // a header takes two bytes at least
+		r.bad = true
+		return
+	}
+	for range n {
+		h := record.Header{Name: r.field()}
+		h.Value = r.field()
+		m.Headers = append(m.Headers, h)
+	}
+	r.bad = r.bad || len(r.b) > 0
+}
+
+// walk reads unpacked records and says whether they are what the batch's head
+// says: as many, in ascending order, within the batch. It ends early where yield
+// says false.
+func (b Batch) walk(records []byte, yield func(raw []byte, m *record.Message) bool) error {
+	var m record.Message
+	m.Control = b.Control()
+	last := int64(-1)
+	all := reader{b: records}
+	for range b.Count() {
+		start := all.b
+		one := reader{b: all.take(all.varint())}
+		if all.bad {
+			return record.ErrMalformed
+		}
+		one.message(&m, b.FirstTime())
+		if one.bad || int64(m.Delta) <= last || int64(m.Delta) > int64(b.LastDelta()) {
+			return record.ErrMalformed
+		}
+		last = int64(m.Delta)
+		if b.AppendTime() {
+			m.Timestamp = b.MaxTime()
+		}
+		if !yield(start[:len(start)-len(all.b)], &m) {
+			return nil
+		}
+	}
+	if len(all.b) > 0 {
+		return record.ErrMalformed
+	}
+	return nil
+}
+
+// Records hands out the messages of a batch, unpacked into no more than budget
+// bytes. What comes last with an error is no message. Slices are valid for one
+// step.
+func (b Batch) Records(budgetBytes int64) iter.Seq2[*record.Message, error] {
+	return func(yield func(*record.Message, error) bool) {
+		records, release, err := b.unpack(budgetBytes)
+		if err == nil {
+			defer release()
+			stopped := false
+			err = b.walk(records, func(_ []byte, m *record.Message) bool {
+				stopped = !yield(m, nil)
+				return !stopped
+			})
+			if stopped {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// unpack returns the records without compression. release gives the memory back.
+func (b Batch) unpack(budgetBytes int64) (records []byte, release func(), err error) {
+	return decompress(b.Codec(), b[headBytes:], budgetBytes)
+}
+
+// Facts are what only the records of a batch know.
+type Facts struct {
+	MinTime, MaxTime int64  // unix ms
+	MaxDelta         uint32 // of the first record with MaxTime
+	NullKeys         bool   // one at least has no key
+	Bytes            int64  // unpacked
+	Dense            bool   // every offset of the batch has its record
+}
+
+// Check looks at every record of a batch. An error says that they are not what
+// the head of the batch promises, or take more than the budget.
+func (b Batch) Check(budgetBytes int64) (Facts, error) {
+	records, release, err := b.unpack(budgetBytes)
+	if err != nil {
+		return Facts{}, err
+	}
+	defer release()
+	f := Facts{Bytes: int64(len(records)), Dense: b.Count() == b.LastDelta()+1}
+	n := 0
+	err = b.walk(records, func(_ []byte, m *record.Message) bool {
+		if n == 0 || m.Timestamp > f.MaxTime {
+			f.MaxTime, f.MaxDelta = m.Timestamp, m.Delta
+		}
+		if n == 0 || m.Timestamp < f.MinTime {
+			f.MinTime = m.Timestamp
+		}
+		f.NullKeys = f.NullKeys || m.Key == nil
+		n++
+		return true
+	})
+	return f, err
+}
