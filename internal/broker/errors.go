@@ -44,11 +44,12 @@ const (
 	ObjectPolicy
 	ObjectRoutingKey // of an exchange
 	ObjectTopic
+	ObjectGroup
 )
 
 // String returns the object's name in lower case, as error texts use it.
 func (o Object) String() string {
-	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic", "topic"}
+	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic", "topic", "group"}
 	if int(o) < len(names) {
 		return names[o]
 	}

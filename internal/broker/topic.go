@@ -101,6 +101,18 @@ func (s *Session) Topic(name string) (TopicInfo, *Error) {
 	return describeTopic(t), nil
 }
 
+// TopicByID describes the topic with an id.
+func (s *Session) TopicByID(id [16]byte) (TopicInfo, *Error) {
+	c := s.engine.control
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	t := c.state.Namespace(s.namespace).TopicIDs[id]
+	if t == nil {
+		return TopicInfo{}, notFound(ObjectTopic, s.namespace, "")
+	}
+	return describeTopic(t), nil
+}
+
 // Topics lists the topics of the session's namespace by name.
 func (s *Session) Topics() []TopicInfo {
 	c := s.engine.control

@@ -44,7 +44,8 @@ func (s *State) addTopic(t *Topic) {
 	for _, p := range t.Partitions {
 		p.effective.Store(s.effective(p, nil, nil))
 	}
-	s.namespaces[t.Namespace].Topics[t.Name] = t
+	n := s.namespaces[t.Namespace]
+	n.Topics[t.Name], n.TopicIDs[t.ID] = t, t
 }
 
 func (s *State) deleteTopic(space, name string) Result {
@@ -58,7 +59,9 @@ func (s *State) deleteTopic(space, name string) Result {
 }
 
 func (s *State) removeTopic(t *Topic, effects *Effects) {
-	delete(s.namespaces[t.Namespace].Topics, t.Name)
+	n := s.namespaces[t.Namespace]
+	delete(n.Topics, t.Name)
+	delete(n.TopicIDs, t.ID)
 	s.mark("t", t.Namespace, t.Name)
 	effects.Closed = append(effects.Closed, t.Partitions...)
 }
