@@ -4,10 +4,10 @@ import "weir/internal/record"
 
 // whole is the first offset of the record in the tail that covers o, or o.
 func (l *Log) whole(o record.Offset) record.Offset {
-	for o > l.tail.Base() && o < l.tail.End() && l.tail.At(o) == l.tail.At(o-1) {
-		o--
+	if o <= l.tail.Base() || o >= l.tail.End() {
+		return o
 	}
-	return o
+	return l.startOf(o)
 }
 
 // Blobs is what a positional read finds in the tail of a log.
@@ -18,7 +18,7 @@ type Blobs struct {
 	Records     [][]byte
 }
 
-// Blobs returns the records of a stream from the one that covers from on: whole
+// Blobs returns the records of a log from the one that covers from on: whole
 // ones, at least one, and no more than maxBytes after that.
 func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int) (Blobs, bool) {
 	l := m.logs[log]
@@ -30,15 +30,19 @@ func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int) (Blo
 		return b, true
 	}
 	bytes := 0
-	for o := l.whole(from); o < l.tail.End() && l.wanted(o); {
-		at := l.tail.At(o)
-		rec := m.tail.Record(at)
-		if bytes += len(rec); bytes > maxBytes && len(b.Records) > 0 {
-			break
+	for o := l.whole(from); o < l.tail.End(); {
+		at, end := l.tail.At(o), o+1
+		for end < l.tail.End() && l.tail.At(end) == at {
+			end++
 		}
-		b.Offsets, b.Records = append(b.Offsets, o), append(b.Records, rec)
-		for o++; o < l.tail.End() && l.tail.At(o) == at; o++ {
+		if l.wantedCount(o, end) > 0 { // the others left a queue
+			rec := m.tail.Record(at)
+			if bytes += len(rec); bytes > maxBytes && len(b.Records) > 0 {
+				break
+			}
+			b.Offsets, b.Records = append(b.Offsets, o), append(b.Records, rec)
 		}
+		o = end
 	}
 	return b, true
 }

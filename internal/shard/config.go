@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"weir/internal/cursor"
+	"weir/internal/record"
 )
 
 // Config is what a log does with its messages. It is replicated with the log;
@@ -33,6 +34,12 @@ type Config struct {
 	// Stream logs keep every message, settled by nobody, until Retain and
 	// RetainBytes (0: no bound) let it go; followers read them.
 	Stream bool `json:"stream,omitempty"`
+
+	// Source, if not 0, makes the log a view of another one of the shard, which is
+	// a stream: it hands out that one's messages from Begin on, or what comes when
+	// Begin is negative.
+	Source record.LogID `json:"source,omitempty"`
+	Begin  int64        `json:"begin,omitempty"`
 
 	encoded []byte // as it came
 }

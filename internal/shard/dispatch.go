@@ -305,14 +305,18 @@ func (m *Machine) handOut(l *Log) {
 		if !ok {
 			break
 		}
+		if l.viewing() && m.passes(l, o) {
+			continue
+		}
 		c := l.consumers[id]
-		if !c.receiver.Reserve(len(rec)) {
+		if !c.receiver.Reserve(rec.bytes()) {
 			c.paused = true
 			l.cursor.Pause(id, true)
 			continue
 		}
 		c.batch = append(c.batch, m.lease(l, c, o, rec))
 	}
+	l.blob = blob{}
 	if n == 0 {
 		return
 	}
@@ -329,8 +333,11 @@ func (m *Machine) handOut(l *Log) {
 }
 
 // lease gives o to the consumer and counts it.
-func (m *Machine) lease(l *Log, c *consumer, o record.Offset, rec []byte) Delivery {
-	d := Delivery{Offset: o, Count: l.cursor.Count(o), Redelivered: o < l.suspect || l.cursor.Redelivered(o), Record: rec}
+func (m *Machine) lease(l *Log, c *consumer, o record.Offset, p piece) Delivery {
+	d := Delivery{
+		Offset: o, Count: l.cursor.Count(o), Redelivered: o < l.suspect || l.cursor.Redelivered(o),
+		Record: p.record, Of: p.of, Index: p.index,
+	}
 	l.cursor.Lease(o, c.id, m.now)
 	l.stats.Delivered++
 	m.counts.Delivered++
@@ -354,8 +361,8 @@ func (m *Machine) lease(l *Log, c *consumer, o record.Offset, rec []byte) Delive
 	return d
 }
 
-// load returns the record of a wanted message, or starts reading it.
-func (m *Machine) load(l *Log, o record.Offset) ([]byte, bool) {
+// loadOwn is load of a log that has its messages itself.
+func (m *Machine) loadOwn(l *Log, o record.Offset) ([]byte, bool) {
 	if o >= l.tail.Base() && o < l.tail.End() {
 		if l.cold.records != nil {
 			l.cold.drop()
@@ -388,6 +395,10 @@ func (m *Machine) Loaded(r Read, offsets []record.Offset, records [][]byte) {
 	loaded := make([]coldRecord, len(offsets))
 	for i, o := range offsets {
 		loaded[i] = coldRecord{o, records[i]}
+	}
+	if r.view != 0 {
+		m.loadedView(&r, loaded)
+		return
 	}
 	if r.follower != 0 {
 		m.loadedFor(l, &r, loaded)
@@ -424,12 +435,15 @@ func (m *Machine) servePulls(l *Log) {
 			if !loaded {
 				return
 			}
+			if l.viewing() && m.passes(l, o) {
+				continue
+			}
 			d = m.lease(l, p.c, o, rec)
 		}
 		l.pulls = l.pulls[1:]
 		p.reply(d, ok, l.cursor.Counts().Ready)
 	}
-	l.pulls = nil
+	l.pulls, l.blob = nil, blob{}
 }
 
 // deadMax is how many messages of a log may wait to be dead-lettered before no

@@ -23,6 +23,9 @@ type Log struct {
 	commits  map[string]record.Offset // positional cursors
 	attended bool                     // messages may have been delivered beyond the cursor\'s high-water mark
 
+	source *Log   // of a view
+	views  []*Log // of a source, by id
+
 	// Where messages are.
 	tail    store.Range
 	shelved record.Offset // wanted messages below are on the shelf
@@ -40,6 +43,7 @@ type Log struct {
 	announcing bool
 	announced  record.Offset // delivered, as proposed
 	cold       cold
+	blob       blob // of a view
 	pulls      []pull
 	waiting    []func()       // for what is released
 	awaited    map[any]func() // of those who wait for a message
@@ -86,7 +90,12 @@ type Delivery struct {
 	Count       uint32 // earlier deliveries known to have been returned
 	Redelivered bool   // may have been delivered before
 	Record      []byte // package record; immutable, may be kept
+	// Of how many messages the record is one, and which of them this is.
+	Of, Index uint32
 }
+
+// Bytes is the delivery's part of its record.
+func (d *Delivery) Bytes() int { return len(d.Record) / int(max(d.Of, 1)) }
 
 // Receiver is where a consumer's deliveries go. Its methods never block.
 type Receiver interface {

@@ -84,7 +84,9 @@ type DeadLetter struct {
 	Log    record.LogID
 	Offset record.Offset
 	Why    Why
-	Record []byte // nil where it has to be read from the shelf first
+	Record []byte       // nil where it has to be read from the shelf first
+	Source record.LogID // whose record it is: Log, or of a view its source
+	Index  uint32       // of the message in its record
 	// Refused says that the log never took the message: there is nothing to settle.
 	Refused bool
 }
@@ -96,6 +98,7 @@ type Read struct {
 	From     record.Offset
 	MaxBytes int
 
+	view     record.LogID      // it is for, if not for the log itself
 	follower cursor.ConsumerID // it is for, if not for the settling cursor
 	upto     record.Offset     // what is not found below is not there
 }
@@ -273,9 +276,13 @@ func (m *Machine) applyOpen(l *Log, c *command) {
 	config, err := m.configOf(c.body)
 	invariant.Check(err == nil, "shard: configuration of log %d: %v", c.log, err)
 	if l == nil {
-		l = &Log{id: c.log, retained: never, cursor: cursor.New(config.cursor())}
-		m.logs[c.log] = l
 		delete(m.opening, c.log)
+		if config.Source == 0 {
+			l = &Log{id: c.log, retained: never, cursor: cursor.New(config.cursor())}
+		} else if l = m.newView(c.log, config); l == nil {
+			return
+		}
+		m.logs[c.log] = l
 	} else {
 		m.limited -= l.limits()
 		l.cursor.SetConfig(config.cursor())
@@ -392,6 +399,9 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 		}
 		m.heat(l)
 	}
+	if len(l.views) > 0 {
+		m.show(l, e)
+	}
 }
 
 // coverRest gives the record appended last the n offsets behind its first one.
@@ -484,14 +494,23 @@ func (m *Machine) applyBury(l *Log, lo, hi record.Offset, why Why) {
 }
 
 func (m *Machine) deadLetter(l *Log, o record.Offset) DeadLetter {
-	d := DeadLetter{Log: l.id, Offset: o, Why: l.why[o]}
-	if o >= l.tail.Base() {
+	d := DeadLetter{Log: l.id, Offset: o, Why: l.why[o], Source: l.id}
+	if s := l.source; s != nil {
+		d.Source = s.id
+		if o >= s.tail.Base() && o < s.tail.End() && s.wanted(o) {
+			d.Record, d.Index = m.tail.Record(s.tail.At(o)), uint32(o-s.startOf(o))
+		}
+	} else if o >= l.tail.Base() {
 		d.Record = m.tail.Record(l.tail.At(o))
 	}
 	return d
 }
 
 func (m *Machine) applyDrop(l *Log) {
+	for len(l.views) > 0 {
+		m.applyDrop(l.views[0])
+	}
+	l.unlink()
 	m.unkeepAll(l, l.tail.Base(), l.next)
 	if m.shelf != nil && l.shelved > 0 {
 		m.shelf.Drop(l.id, 0, l.shelved, l.wantedCount)
@@ -527,10 +546,10 @@ func (m *Machine) unkeepAll(l *Log, lo, hi record.Offset) {
 }
 
 func (m *Machine) applyRewind(l *Log, from record.Offset) {
-	if l.retained == never {
-		return
-	}
 	lo := max(from, l.retained)
+	if l.viewing() {
+		lo = max(from, l.source.firstWanted())
+	}
 	if lo < l.next {
 		l.cursor.Reopen(lo, l.next)
 		m.heat(l)
@@ -539,7 +558,7 @@ func (m *Machine) applyRewind(l *Log, from record.Offset) {
 
 // applyTrim ends the retention of settled messages below first.
 func (m *Machine) applyTrim(l *Log, first record.Offset) {
-	first = l.whole(min(first, l.next))
+	first = min(first, l.next)
 	if l.retained == never || first <= l.retained {
 		return
 	}
@@ -556,7 +575,8 @@ func (m *Machine) applyTrim(l *Log, first record.Offset) {
 		}
 	}
 	l.retained = first
-	l.tail.PopTo(l.firstWanted())
+	l.tail.PopTo(l.whole(l.firstWanted()))
+	m.trimViews(l)
 }
 
 // String describes the machine for a log line.

@@ -16,7 +16,7 @@ func (m *Machine) Retain() {
 		if l.retained == never || !m.leading {
 			continue
 		}
-		if first := max(m.keptByAge(l), m.keptByBytes(l)); first > l.retained {
+		if first := l.whole(max(m.keptByAge(l), m.keptByBytes(l))); first > l.retained {
 			m.Command(func(dst []byte) []byte { return appendOffset(dst, commandTrim, l.id, first) })
 		}
 	}
@@ -119,6 +119,11 @@ type View struct {
 	Offsets     []record.Offset
 	Records     [][]byte
 	Missing     func(o record.Offset) bool
+
+	// Source is the log that has the records: itself, or of a view its source; of
+	// that one they may hold several messages, and Indexes tell which.
+	Source  record.LogID
+	Indexes []uint32
 }
 
 // Look returns the tail's messages of a log from offset on, at most n, and which
@@ -128,7 +133,10 @@ func (m *Machine) Look(log record.LogID, from record.Offset, n int) (View, bool)
 	if l == nil {
 		return View{}, false
 	}
-	v := View{First: l.firstWanted(), Next: l.next, TailBase: l.tail.Base()}
+	if l.viewing() {
+		return m.lookThrough(l, from, n), true
+	}
+	v := View{First: l.firstWanted(), Next: l.next, TailBase: l.tail.Base(), Source: l.id}
 	for o := max(from, l.tail.Base()); o < l.tail.End() && len(v.Offsets) < n; o++ {
 		if l.wanted(o) {
 			v.Offsets = append(v.Offsets, o)

@@ -154,6 +154,9 @@ func (m *Machine) Restore(key, value []byte) (segmentName string, err error) {
 // is derived. Entries behind the checkpoint are applied after it.
 func (m *Machine) Restored(shelf *store.Shelf) error {
 	m.shelf = shelf
+	if err := m.linkViews(); err != nil {
+		return err
+	}
 	shelf.Recount(func(log record.LogID, first, last record.Offset) int64 {
 		if l := m.logs[log]; l != nil {
 			return l.wantedCount(first, last+1)
@@ -165,6 +168,9 @@ func (m *Machine) Restored(shelf *store.Shelf) error {
 		if l != nil && l.config.MaxBytes < 0 && l.cursor.Unsettled().Contains(o) {
 			a := cursor.Attributes{Priority: priority, Expiry: expiry, Due: due}
 			l.cursor.AppendRestored(o, a, l.cursor.Count(o))
+		}
+		if l != nil {
+			l.describeViews(o, expiry, due)
 		}
 	})
 	for _, l := range m.logs {
@@ -281,6 +287,9 @@ func (m *Machine) BeginFlush() *Flush {
 
 func (m *Machine) collect(l *Log, f *Flush) flushRun {
 	r := flushRun{log: l.id}
+	if l.viewing() {
+		return r
+	}
 	last := store.Location{}
 	take := func(o record.Offset) {
 		at := l.tail.At(o)
@@ -289,7 +298,7 @@ func (m *Machine) collect(l *Log, f *Flush) flushRun {
 		}
 		last = at
 		rec := l.dated(m.tail.Record(l.tail.At(o)))
-		r.offsets = append(r.offsets, o)
+		r.offsets = append(r.offsets, l.whole(o))
 		r.records = append(r.records, rec)
 		f.Bytes += int64(len(rec))
 	}
@@ -326,7 +335,7 @@ func (f *Flush) Fill(w *segment.Writer) error {
 // were none) and completes the checkpoint's contents.
 func (m *Machine) Shelve(f *Flush, w *store.Written) error {
 	for id, upto := range f.upto {
-		if l := m.logs[id]; l != nil {
+		if l := m.logs[id]; l != nil && !l.viewing() {
 			l.shelved = max(l.shelved, upto)
 		}
 	}

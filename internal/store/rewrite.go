@@ -124,8 +124,11 @@ func copyRun(w *segment.Writer, r RewriteRun) error {
 					next = wanted[1]
 					return false
 				}
-				next = e.Offset + 1
-				failed = w.Add(e)
+				var env record.Envelope
+				if _, failed = record.Decode(e.Record, &env); failed == nil {
+					next = e.Offset + record.Offset(env.Count)
+					failed = w.Add(e)
+				}
 				return failed == nil
 			})
 			if err != nil {

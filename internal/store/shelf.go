@@ -371,7 +371,7 @@ func (s *Shelf) Read(log record.LogID, from record.Offset, maxBytes int, add fun
 	for runs := s.find(log, from, ^record.Offset(0)); len(runs) > 0; {
 		open, err := runs[0].file.read(log, from, left, func(e segment.Entry) bool {
 			left -= len(e.Record)
-			from = e.Offset + 1
+			from = end(e)
 			stopped = !add(e) || left <= 0
 			return !stopped
 		})
@@ -386,6 +386,15 @@ func (s *Shelf) Read(log record.LogID, from record.Offset, maxBytes int, add fun
 		}
 	}
 	return nil
+}
+
+// end is the offset behind an entry.
+func end(e segment.Entry) record.Offset {
+	var env record.Envelope
+	if _, err := record.Decode(e.Record, &env); err != nil {
+		return e.Offset + 1
+	}
+	return e.Offset + record.Offset(env.Count)
 }
 
 // Attributes calls add for the shelved messages of every log that have a
