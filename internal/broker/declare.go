@@ -168,7 +168,7 @@ func outcomeError(o Object, space, name string, r *meta.Result) *Error {
 			Code: CodeLimit, Object: o, Name: name, Space: space, Field: "queues", Current: strconv.FormatInt(r.Limit, 10),
 			Text: "the namespace has as many queues as it may",
 		}
-	case meta.Done, meta.Existed:
+	case meta.Done, meta.Existed, meta.Stale:
 	}
 	return &Error{Code: CodeInternal, Text: "unexpected outcome"}
 }

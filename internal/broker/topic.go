@@ -12,8 +12,8 @@ import (
 	"weir/internal/shard"
 )
 
-// partitionsMax bounds the logs of one topic.
-const partitionsMax = 10_000
+// PartitionsMax bounds the logs of one topic.
+const PartitionsMax = 10_000
 
 // TopicSpec creates a topic.
 type TopicSpec struct {
@@ -26,70 +26,189 @@ type TopicSpec struct {
 // TopicInfo is a topic as listed.
 type TopicInfo struct {
 	Namespace, Name string
-	ID              [16]byte // unlike its name, of this topic alone
+	ID              TopicID // unlike its name, of this topic alone
 	Partitions      int
-	Arguments       map[string]any
+	Settings        Settings
+	Arguments       map[string]any // not to be changed
+}
+
+// TopicID tells a topic from all others there ever were.
+type TopicID = meta.TopicID
+
+// TopicResult is what became of one topic of several.
+type TopicResult struct {
+	TopicInfo
+	Err *Error
 }
 
 // CreateTopic creates a topic; one that is there already is CodeMismatch.
 func (s *Session) CreateTopic(spec TopicSpec) (TopicInfo, *Error) {
+	r := s.CreateTopics([]TopicSpec{spec})
+	return r[0].TopicInfo, r[0].Err
+}
+
+// CreateTopics creates topics together, which is much faster than one by one; each
+// has its own result.
+func (s *Session) CreateTopics(specs []TopicSpec) []TopicResult {
 	e := s.engine
-	switch err := checkNewName(ObjectTopic, spec.Name); {
-	case err != nil:
-		return TopicInfo{}, err
-	case spec.Partitions < 1 || spec.Partitions > partitionsMax:
-		return TopicInfo{}, &Error{Code: CodeInvalid, Object: ObjectTopic, Name: spec.Name, Field: "partitions", Text: "partitions: not between 1 and 10000"}
+	out := make([]TopicResult, len(specs))
+	var commands []meta.Command
+	var which []int
+	for i := range specs {
+		if out[i].Err = s.checkTopic(&specs[i]); out[i].Err == nil {
+			commands = append(commands, meta.Command{Op: meta.OpTopicPut, Topic: s.newTopic(&specs[i])})
+			which = append(which, i)
+		}
 	}
-	e.control.mu.RLock()
-	err := s.may(e.control.state, auth.Configure, ObjectTopic, spec.Name)
-	e.control.mu.RUnlock()
-	if err != nil {
-		return TopicInfo{}, err
+	if len(commands) == 0 {
+		return out
 	}
+	results, err := e.control.propose(commands...)
+	for k, i := range which {
+		o := &out[i]
+		if err != nil {
+			o.Err = err
+			continue
+		}
+		switch r := &results[k]; r.Outcome {
+		case meta.Done:
+			o.TopicInfo = describeTopic(commands[k].Topic, r.Topic.ID)
+		case meta.Existed:
+			o.TopicInfo, o.Err = s.Topic(specs[i].Name)
+			if o.Err == nil {
+				o.Err = &Error{Code: CodeMismatch, Object: ObjectTopic, Name: specs[i].Name, Space: s.namespace, Text: "the topic exists"}
+			}
+		default:
+			o.Err = outcomeError(ObjectTopic, s.namespace, specs[i].Name, r)
+		}
+	}
+	return out
+}
+
+// checkTopic says what is wrong with a topic to be.
+func (s *Session) checkTopic(spec *TopicSpec) *Error {
+	if err := checkNewName(ObjectTopic, spec.Name); err != nil {
+		return err
+	}
+	if spec.Partitions < 1 || spec.Partitions > PartitionsMax {
+		return &Error{Code: CodeInvalid, Object: ObjectTopic, Name: spec.Name, Field: "partitions", Text: "partitions: not between 1 and 10000"}
+	}
+	c := s.engine.control
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return s.may(c.state, auth.Configure, ObjectTopic, spec.Name)
+}
+
+func (s *Session) newTopic(spec *TopicSpec) *meta.Topic {
 	yes := true
 	spec.Settings.Stream = &yes
 	t := &meta.Topic{Namespace: s.namespace, Name: spec.Name, Settings: spec.Settings, Arguments: spec.Arguments}
 	rand.Read(t.ID[:]) // never fails
-	for i := range spec.Partitions {
-		t.Partitions = append(t.Partitions, &meta.Queue{
-			Namespace: s.namespace, Name: fmt.Sprintf("%s-%d", spec.Name, i), Shard: e.place(), Durable: true, Settings: spec.Settings,
+	t.Partitions = s.newPartitions(spec.Name, 0, spec.Partitions)
+	return t
+}
+
+// newPartitions are the partitions of a topic from number from to below to.
+func (s *Session) newPartitions(topic string, from, to int) []*meta.Queue {
+	yes := true
+	partitions := make([]*meta.Queue, 0, to-from)
+	for i := from; i < to; i++ {
+		partitions = append(partitions, &meta.Queue{
+			Namespace: s.namespace, Name: fmt.Sprintf("%s-%d", topic, i), Shard: s.engine.place(), Durable: true,
+			Settings: Settings{Stream: &yes},
 		})
 	}
-	results, err := e.control.propose(meta.Command{Op: meta.OpTopicPut, Topic: t})
-	if err != nil {
-		return TopicInfo{}, err
-	}
-	switch r := &results[0]; r.Outcome {
-	case meta.Done:
-		return describeTopic(r.Topic), nil
-	case meta.Existed:
-		return describeTopic(r.Topic), &Error{Code: CodeMismatch, Object: ObjectTopic, Name: spec.Name, Space: s.namespace, Text: "the topic exists"}
-	default:
-		return TopicInfo{}, outcomeError(ObjectTopic, s.namespace, spec.Name, r)
+	return partitions
+}
+
+// AlterTopic changes the settings and arguments of a topic, or adds partitions:
+// change is given what the topic is like and says what it shall be like. It runs
+// again where somebody else altered the topic at the same time.
+func (s *Session) AlterTopic(name string, change func(now TopicInfo) (TopicSpec, *Error)) *Error {
+	c := s.engine.control
+	for {
+		c.mu.RLock()
+		t := c.state.Topic(s.namespace, name)
+		err := s.may(c.state, auth.Configure, ObjectTopic, name)
+		var now TopicInfo
+		var revision uint64
+		if t != nil {
+			now, revision = describeTopic(t, t.ID), t.Revision
+		}
+		c.mu.RUnlock()
+		switch {
+		case err != nil:
+			return err
+		case t == nil:
+			return notFound(ObjectTopic, s.namespace, name)
+		}
+		spec, err := change(now)
+		if err != nil {
+			return err
+		}
+		if spec.Partitions < now.Partitions || spec.Partitions > PartitionsMax {
+			return &Error{Code: CodeInvalid, Object: ObjectTopic, Name: name, Field: "partitions", Text: "partitions: fewer than there are, or more than 10000"}
+		}
+		spec.Settings.Stream = now.Settings.Stream
+		results, err := c.propose(meta.Command{Op: meta.OpTopicAlter, Topic: &meta.Topic{
+			Namespace: s.namespace, Name: name, ID: now.ID, Revision: revision, Settings: spec.Settings, Arguments: spec.Arguments,
+			Partitions: s.newPartitions(name, now.Partitions, spec.Partitions),
+		}})
+		if err != nil {
+			return err
+		}
+		switch results[0].Outcome {
+		case meta.Stale:
+			continue
+		case meta.Done:
+			s.engine.changes.wait(c.done)
+			return nil
+		default:
+			return outcomeError(ObjectTopic, s.namespace, name, &results[0])
+		}
 	}
 }
 
 // DeleteTopic deletes a topic and its messages.
 func (s *Session) DeleteTopic(name string) *Error {
-	e := s.engine
-	e.control.mu.RLock()
-	err := s.may(e.control.state, auth.Configure, ObjectTopic, name)
-	e.control.mu.RUnlock()
-	if err != nil {
-		return err
-	}
-	results, err := e.control.propose(meta.Command{Op: meta.OpTopicDelete, Space: s.namespace, Name: name})
-	if err == nil && results[0].Outcome != meta.Done {
-		err = outcomeError(ObjectTopic, s.namespace, name, &results[0])
-	}
-	return err
+	return s.DeleteTopics([]string{name})[0]
 }
 
-func describeTopic(t *meta.Topic) TopicInfo {
-	return TopicInfo{Namespace: t.Namespace, Name: t.Name, ID: t.ID, Partitions: len(t.Partitions), Arguments: t.Arguments}
+// DeleteTopics deletes topics together; each has its own result.
+func (s *Session) DeleteTopics(names []string) []*Error {
+	c := s.engine.control
+	out := make([]*Error, len(names))
+	var commands []meta.Command
+	var which []int
+	c.mu.RLock()
+	for i, name := range names {
+		if out[i] = s.may(c.state, auth.Configure, ObjectTopic, name); out[i] == nil {
+			commands = append(commands, meta.Command{Op: meta.OpTopicDelete, Space: s.namespace, Name: name})
+			which = append(which, i)
+		}
+	}
+	c.mu.RUnlock()
+	if len(commands) == 0 {
+		return out
+	}
+	results, err := c.propose(commands...)
+	for k, i := range which {
+		if err != nil {
+			out[i] = err
+		} else if results[k].Outcome != meta.Done {
+			out[i] = outcomeError(ObjectTopic, s.namespace, names[i], &results[k])
+		}
+	}
+	return out
 }
 
-// Topic describes a topic the session may see.
+// describeTopic tells what is in t. The control state's own are only to be looked
+// at with its mutex held.
+func describeTopic(t *meta.Topic, id TopicID) TopicInfo {
+	return TopicInfo{Namespace: t.Namespace, Name: t.Name, ID: id, Partitions: len(t.Partitions), Settings: t.Settings, Arguments: t.Arguments}
+}
+
+// Topic describes a topic of the session's namespace.
 func (s *Session) Topic(name string) (TopicInfo, *Error) {
 	c := s.engine.control
 	c.mu.RLock()
@@ -98,11 +217,11 @@ func (s *Session) Topic(name string) (TopicInfo, *Error) {
 	if t == nil {
 		return TopicInfo{}, notFound(ObjectTopic, s.namespace, name)
 	}
-	return describeTopic(t), nil
+	return describeTopic(t, t.ID), nil
 }
 
 // TopicByID describes the topic with an id.
-func (s *Session) TopicByID(id [16]byte) (TopicInfo, *Error) {
+func (s *Session) TopicByID(id TopicID) (TopicInfo, *Error) {
 	c := s.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -110,7 +229,19 @@ func (s *Session) TopicByID(id [16]byte) (TopicInfo, *Error) {
 	if t == nil {
 		return TopicInfo{}, notFound(ObjectTopic, s.namespace, "")
 	}
-	return describeTopic(t), nil
+	return describeTopic(t, t.ID), nil
+}
+
+// Definitions grows whenever something is declared, altered or deleted: what was
+// looked up before still holds while it stays the same.
+func (s *Session) Definitions() uint64 { return s.engine.version.Load() }
+
+// MayTopic says whether the session has a right on a topic, which need not exist.
+func (s *Session) MayTopic(verb auth.Verb, name string) bool {
+	c := s.engine.control
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return s.may(c.state, verb, ObjectTopic, name) == nil
 }
 
 // Topics lists the topics of the session's namespace by name.
@@ -120,7 +251,7 @@ func (s *Session) Topics() []TopicInfo {
 	defer c.mu.RUnlock()
 	var all []TopicInfo
 	for _, t := range c.state.Namespace(s.namespace).Topics {
-		all = append(all, describeTopic(t))
+		all = append(all, describeTopic(t, t.ID))
 	}
 	slices.SortFunc(all, func(a, b TopicInfo) int { return cmp.Compare(a.Name, b.Name) })
 	return all

@@ -3,6 +3,7 @@ package broker_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,5 +112,54 @@ func TestFetchWaits(t *testing.T) {
 	parts[0].From = 5
 	if f := s.Fetch(parts, broker.FetchLimits{MinBytes: 1, MaxBytes: 1 << 20, Wait: time.Minute}); f[0].Err == nil || f[0].Err.Code != broker.CodeInvalid {
 		t.Fatal(f)
+	}
+}
+
+func TestTopicsTogether(t *testing.T) {
+	disk := vfs.NewMem()
+	n := start(t, disk, tiny)
+	s := n.session()
+	retain := int64(5000)
+	specs := []broker.TopicSpec{{Name: "a", Partitions: 1}, {Name: "b", Partitions: 3}, {Name: "a", Partitions: 2}, {Name: "c"}}
+	results := s.CreateTopics(specs)
+	for i, want := range []broker.Code{0, 0, broker.CodeMismatch, broker.CodeInvalid} {
+		if err := results[i].Err; want == 0 && err != nil || want != 0 && (err == nil || err.Code != want) {
+			t.Errorf("%s: %v", specs[i].Name, err)
+		}
+	}
+	if found, err := s.TopicByID(results[1].ID); err != nil || found.Name != "b" || found.Partitions != 3 {
+		t.Fatal(found, err)
+	}
+	var wg sync.WaitGroup
+	for range 4 { // nobody's partition is lost
+		wg.Go(func() {
+			err := s.AlterTopic("b", func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+				now.Settings.RetainMillis = &retain
+				return broker.TopicSpec{Partitions: now.Partitions + 1, Settings: now.Settings, Arguments: map[string]any{"k": "v"}}, nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.AlterTopic("b", func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+		return broker.TopicSpec{Partitions: now.Partitions - 1}, nil
+	}); err == nil || err.Field != "partitions" {
+		t.Fatal(err)
+	}
+	n.stop()
+	n = start(t, disk, tiny)
+	defer n.stop()
+	s = n.session()
+	info, err := s.Topic("b")
+	if err != nil || info.Partitions != 7 || *info.Settings.RetainMillis != retain || info.Arguments["k"] != "v" {
+		t.Fatalf("%+v %v", info, err)
+	}
+	if errs := s.DeleteTopics([]string{"b", "no"}); errs[0] != nil || errs[1] == nil {
+		t.Fatal(errs)
+	}
+	if _, err := s.TopicByID(info.ID); err == nil {
+		t.Fatal("still there")
 	}
 }

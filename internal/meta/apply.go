@@ -29,6 +29,8 @@ func (s *State) Apply(c *Command) Result {
 		return s.putTopic(c.Topic)
 	case OpTopicDelete:
 		return s.deleteTopic(c.Space, c.Name)
+	case OpTopicAlter:
+		return s.alterTopic(c.Topic)
 	case OpBind:
 		return s.bind(c.Binding)
 	case OpUnbind:

@@ -31,6 +31,7 @@ const (
 	OpParameterDelete  Op = "parameter.delete"
 	OpTopicPut         Op = "topic.put"
 	OpTopicDelete      Op = "topic.delete"
+	OpTopicAlter       Op = "topic.alter"   // its settings, and partitions behind those it has
 	OpDropVolatile     Op = "volatile.drop" // a node starts: what was not durable is gone
 )
 
@@ -98,6 +99,7 @@ const (
 	Forbidden            // a predeclared or default object
 	Invalid              // Name says why
 	Limited              // a limit is reached, which is in Result
+	Stale                // changed since the proposer looked at it
 )
 
 // Result is the outcome of one command and what it touched.

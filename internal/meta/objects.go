@@ -18,7 +18,7 @@ type Namespace struct {
 	Queues      map[string]*Queue    `json:"-"`
 	Exchanges   map[string]*Exchange `json:"-"`
 	Topics      map[string]*Topic    `json:"-"`
-	TopicIDs    map[[16]byte]*Topic  `json:"-"` // the same ones
+	TopicIDs    map[TopicID]*Topic   `json:"-"` // the same ones
 
 	policies policies
 }

@@ -33,6 +33,19 @@ type Settings struct {
 	RetainBytes   *int64    `json:"retain_size,omitempty"`
 	AcceptMax     *int64    `json:"accept,omitempty"` // messages the queue takes in all its life
 	Stream        *bool     `json:"stream,omitempty"` // nobody settles its messages; they are read by offset
+	// MessageBytes is the largest record a topic takes.
+	MessageBytes *int64      `json:"message_size,omitempty"`
+	Compact      *Compaction `json:"compact,omitempty"` // of a topic
+}
+
+// Compaction keeps the last message of every key and lets those before it go.
+type Compaction struct {
+	LagMin          int64   `json:"lag_min,omitempty"`   // ms in which a message is left alone
+	LagMax          int64   `json:"lag_max,omitempty"`   // ms after which it is looked at whatever DirtyRatio says; 0 never
+	TombstoneMillis int64   `json:"tombstone,omitempty"` // how long a message without a value stays after that
+	DirtyRatio      float64 `json:"dirty,omitempty"`     // part of the bytes not looked at yet that makes it worth while
+	TailBytes       int64   `json:"tail_size,omitempty"` // what may stay in memory, where nothing is compacted
+	TailMillis      int64   `json:"tail_age,omitempty"`  // likewise
 }
 
 // with returns the declared settings s with those of a policy. Of two limits the

@@ -94,7 +94,7 @@ func sortedKeys[V any](m map[string]V) []string {
 
 func (s *State) addNamespace(n *Namespace) {
 	n.Queues, n.Exchanges, n.Topics = map[string]*Queue{}, map[string]*Exchange{}, map[string]*Topic{}
-	n.TopicIDs = map[[16]byte]*Topic{}
+	n.TopicIDs = map[TopicID]*Topic{}
 	s.namespaces[n.Name] = n
 	for _, p := range predeclared {
 		s.addExchange(&Exchange{Namespace: n.Name, Name: p.name, Kind: p.kind, Durable: true, Internal: p.name == "amq.rabbitmq.trace"})

@@ -1,14 +1,21 @@
 package meta
 
+import "reflect"
+
+// TopicID is unlike a topic's name: of this topic alone, for ever.
+type TopicID [16]byte
+
 // Topic is a destination of several logs that keeps messages by time and size for
 // any number of readers.
 type Topic struct {
 	Namespace string    `json:"ns"`
 	Name      string    `json:"name"`
-	ID        [16]byte  `json:"id"` // unlike its name, of this topic alone
+	ID        TopicID   `json:"id"`
+	Revision  uint64    `json:"revision,omitempty"` // times it was altered
 	Settings  Settings  `json:"settings"`
-	Arguments Arguments `json:"arguments,omitempty"` // as the dialect spelled them
-	// Partitions are its logs. They are no queues that anybody can name.
+	Arguments Arguments `json:"arguments,omitempty"` // as the dialect spelled them; replaced, never changed
+	// Partitions are its logs. They are no queues that anybody can name, and the
+	// topic's settings hold for them, not their own.
 	Partitions []*Queue `json:"partitions"`
 }
 
@@ -29,21 +36,57 @@ func (s *State) putTopic(t *Topic) Result {
 		return Result{Outcome: Existed, Topic: have}
 	}
 	r := Result{Topic: t}
-	for _, p := range t.Partitions {
-		p.Log = s.nextLog
-		s.nextLog++
-		r.Effects.Opened = append(r.Effects.Opened, p)
-	}
-	s.mark("c", "", "")
+	s.number(t.Partitions, &r.Effects)
 	s.addTopic(t)
 	s.mark("t", t.Namespace, t.Name)
 	return r
 }
 
-func (s *State) addTopic(t *Topic) {
-	for _, p := range t.Partitions {
-		p.effective.Store(s.effective(p, nil, nil))
+// number gives new partitions their logs.
+func (s *State) number(partitions []*Queue, effects *Effects) {
+	for _, p := range partitions {
+		p.Log = s.nextLog
+		s.nextLog++
+		effects.Opened = append(effects.Opened, p)
 	}
+	s.mark("c", "", "")
+}
+
+// alterTopic gives the topic the settings of t and the partitions of t in addition
+// to its own, if nobody else altered it meanwhile.
+func (s *State) alterTopic(t *Topic) Result {
+	have := s.Topic(t.Namespace, t.Name)
+	switch {
+	case have == nil || have.ID != t.ID:
+		return Result{Outcome: Missing, Name: t.Name}
+	case have.Revision != t.Revision:
+		return Result{Outcome: Stale, Topic: have}
+	}
+	r := Result{Topic: have}
+	have.Revision++
+	if !reflect.DeepEqual(have.Settings, t.Settings) {
+		r.Effects.Changed = have.Partitions
+	}
+	have.Settings, have.Arguments = t.Settings, t.Arguments
+	if len(t.Partitions) > 0 {
+		s.number(t.Partitions, &r.Effects)
+		have.Partitions = append(have.Partitions[:len(have.Partitions):len(have.Partitions)], t.Partitions...)
+	}
+	s.refreshTopic(have)
+	s.mark("t", t.Namespace, t.Name)
+	return r
+}
+
+// refreshTopic gives the partitions the topic's settings.
+func (s *State) refreshTopic(t *Topic) {
+	e := s.effective(&Queue{Settings: t.Settings}, nil, nil)
+	for _, p := range t.Partitions {
+		p.effective.Store(e)
+	}
+}
+
+func (s *State) addTopic(t *Topic) {
+	s.refreshTopic(t)
 	n := s.namespaces[t.Namespace]
 	n.Topics[t.Name], n.TopicIDs[t.ID] = t, t
 }
