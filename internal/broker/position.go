@@ -27,6 +27,7 @@ type GroupPosition struct {
 	Epoch     int32         // of the leader it was read from; -1 unknown
 	Text      string        // the client's own, up to 4,096 bytes
 	Committed int64         // unix ms
+	Expires   int64         // unix ms; 0 with the group
 }
 
 // MayGroup checks a right on a group of readers: Read to use it, Configure to
@@ -98,6 +99,7 @@ func PositionNotes(positions []GroupPosition) []Note {
 		v := binary.LittleEndian.AppendUint64(nil, uint64(p.Next))
 		v = binary.LittleEndian.AppendUint32(v, uint32(p.Epoch))
 		v = binary.LittleEndian.AppendUint64(v, uint64(p.Committed))
+		v = binary.LittleEndian.AppendUint64(v, uint64(p.Expires))
 		notes[i] = Note{Key: positionKey(p), Value: append(v, p.Text...)}
 	}
 	return notes
@@ -109,7 +111,7 @@ func positionKey(p *GroupPosition) string {
 }
 
 // positionBytes is a position without its text.
-const positionBytes = 8 + 4 + 8
+const positionBytes = 8 + 4 + 8 + 8
 
 func readPosition(n *Note) (p GroupPosition, ok bool) {
 	id, partition, ok := strings.Cut(n.Key, "/")
@@ -126,6 +128,7 @@ func readPosition(n *Note) (p GroupPosition, ok bool) {
 	p.Next = record.Offset(binary.LittleEndian.Uint64(n.Value))
 	p.Epoch = int32(binary.LittleEndian.Uint32(n.Value[8:]))
 	p.Committed = int64(binary.LittleEndian.Uint64(n.Value[12:]))
+	p.Expires = int64(binary.LittleEndian.Uint64(n.Value[20:]))
 	p.Text = string(n.Value[positionBytes:])
 	return p, true
 }

@@ -18,7 +18,7 @@ var layers = []string{
 	"shard",
 	"meta",
 	"broker",
-	"proto/amqp091/native proto/kafka/batch",
+	"proto/amqp091/native proto/kafka/batch proto/kafka/group",
 	"proto/amqp091 proto/kafka admin bench",
 	"listen",
 	"server",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -32,6 +33,8 @@ type conn struct {
 	client  string // its id of itself
 	session *broker.Session
 	head    [4]byte
+	ended   chan struct{} // closed when the connection is to end
+	end     sync.Once
 	in, out []byte
 }
 
@@ -181,7 +184,7 @@ func (c *conn) enter(p broker.Principal) error {
 	s, err := c.server.options.Broker.Open(p, broker.SessionOptions{
 		Namespace: c.server.options.Namespace, Dialect: "Kafka", Name: c.name, Remote: c.remote,
 		Properties: map[string]any{"client_id": c.client},
-		Kill:       func(string) { _ = c.net.Close() },
+		Kill:       func(string) { c.finish() },
 	})
 	if err != nil {
 		return err
@@ -203,5 +206,13 @@ func (c *conn) close() {
 	if c.session != nil {
 		c.session.Close()
 	}
-	_ = c.net.Close()
+	c.finish()
+}
+
+// finish frees whoever waits for the connection or on it.
+func (c *conn) finish() {
+	c.end.Do(func() {
+		close(c.ended)
+		_ = c.net.Close()
+	})
 }

@@ -26,12 +26,16 @@ type Options struct {
 	Advertised string
 	// ClusterID is shown to clients.
 	ClusterID string
+	// RebalanceDelay is how long the first consumers of a group wait for more; 0
+	// takes 100 ms, less than 0 none.
+	RebalanceDelay time.Duration
 }
 
 // Server serves any number of connections.
 type Server struct {
 	options Options
 	apis    map[int16]*api
+	groups  *coordinator
 
 	mu struct {
 		sync.Mutex
@@ -54,14 +58,17 @@ func New(o Options) *Server {
 	if o.ClusterID == "" {
 		o.ClusterID = "weir"
 	}
-	s := &Server{options: o, apis: apis()}
+	if o.RebalanceDelay == 0 {
+		o.RebalanceDelay = rebalanceDelay
+	}
+	s := &Server{options: o, apis: apis(), groups: newCoordinator(&o)}
 	s.mu.conns = map[*conn]struct{}{}
 	return s
 }
 
 // Serve serves one connection and returns when it has ended; nc is closed then.
 func (s *Server) Serve(nc net.Conn, _ *tls.ConnectionState) {
-	c := &conn{server: s, net: nc, name: fmt.Sprintf("%v -> %v", nc.RemoteAddr(), nc.LocalAddr())}
+	c := &conn{server: s, net: nc, ended: make(chan struct{}), name: fmt.Sprintf("%v -> %v", nc.RemoteAddr(), nc.LocalAddr())}
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.remote = a.AddrPort()
 	}
@@ -101,6 +108,7 @@ func (s *Server) Drain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.draining = true
+	s.groups.close()
 	for c := range s.mu.conns {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0))
 		c.kill()

@@ -1,0 +1,70 @@
+package kafka
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/auth"
+	"weir/internal/broker"
+)
+
+func (c *conn) deleteGroups(r *request) (kmsg.Response, error) {
+	m := kmsg.NewPtrDeleteGroupsRequest()
+	if err := r.decode(m); err != nil {
+		return nil, err
+	}
+	answer := kmsg.NewPtrDeleteGroupsResponse()
+	for _, name := range m.Groups {
+		out := kmsg.NewDeleteGroupsResponseGroup()
+		out.Group = name
+		var err error
+		if out.ErrorCode, err = c.deleteGroup(name); err != nil {
+			return nil, err
+		}
+		answer.Groups = append(answer.Groups, out)
+	}
+	return answer, nil
+}
+
+// deleteGroup forgets a group without members.
+func (c *conn) deleteGroup(name string) (code int16, err error) {
+	if code = c.mayUse(name); code != errNone {
+		return code, nil
+	}
+	if c.session.MayGroup(auth.Configure, name) != nil {
+		return kerr.GroupAuthorizationFailed.Code, nil
+	}
+	var failed error
+	err = c.inGroup(name, func(h *hosted) {
+		switch {
+		case h.classic != nil && !h.classic.Idle():
+			code = kerr.NonEmptyGroup.Code
+		case h.classic == nil && !c.hasPositions(name):
+			code = kerr.GroupIDNotFound.Code
+		default:
+			failed = h.forget(c)
+		}
+	})
+	if failed != nil {
+		return kerr.CoordinatorNotAvailable.Code, err
+	}
+	return code, err
+}
+
+// forget removes all that is kept of a group.
+func (h *hosted) forget(c *conn) error {
+	done := make(chan *broker.Error, 1)
+	if err := c.session.DropPositions(h.name, nil, func(err *broker.Error) { done <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		if err != nil {
+			return err
+		}
+	case <-c.ended:
+		return errEnded
+	}
+	h.classic, h.dirty = nil, false
+	return note(c.session, groupLedgers+h.name, []broker.Note{{Key: classicKey}}, c.ended)
+}

@@ -1,0 +1,101 @@
+package kafka
+
+import (
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/auth"
+	"weir/internal/broker"
+)
+
+// offsetDelete forgets positions in topics that no member of the group reads.
+func (c *conn) offsetDelete(r *request) (kmsg.Response, error) {
+	m := kmsg.NewPtrOffsetDeleteRequest()
+	if err := r.decode(m); err != nil {
+		return nil, err
+	}
+	answer := kmsg.NewPtrOffsetDeleteResponse()
+	answer.ErrorCode = c.mayUse(m.Group)
+	if answer.ErrorCode == errNone && c.session.MayGroup(auth.Configure, m.Group) != nil {
+		answer.ErrorCode = kerr.GroupAuthorizationFailed.Code
+	}
+	if answer.ErrorCode != errNone {
+		return answer, nil
+	}
+	done := make(chan *broker.Error, 1)
+	dropping := false
+	err := c.inGroup(m.Group, func(h *hosted) {
+		if answer.ErrorCode = c.mayDrop(h); answer.ErrorCode != errNone {
+			return
+		}
+		drop := c.dropped(h, m, answer)
+		if len(drop) > 0 && c.session.DropPositions(m.Group, drop, func(err *broker.Error) { done <- err }) == nil {
+			dropping = true
+		}
+	})
+	if err != nil || !dropping {
+		return answer, err
+	}
+	select {
+	case <-done:
+		return answer, nil
+	case <-c.ended:
+		return nil, errEnded
+	}
+}
+
+func (c *conn) mayDrop(h *hosted) int16 {
+	switch {
+	case h.classic == nil && !c.hasPositions(h.name):
+		return kerr.GroupIDNotFound.Code
+	case h.classic != nil && !h.classic.Idle() && h.classic.ProtocolType() != consumerProtocol:
+		return kerr.NonEmptyGroup.Code
+	}
+	return errNone
+}
+
+// consumerProtocol is what members say whose metadata are subscriptions.
+const consumerProtocol = "consumer"
+
+// dropped fills in the answer and returns what is to be forgotten.
+func (c *conn) dropped(h *hosted, m *kmsg.OffsetDeleteRequest, answer *kmsg.OffsetDeleteResponse) []broker.GroupPosition {
+	subscribed := h.subscribed()
+	var drop []broker.GroupPosition
+	for i := range m.Topics {
+		t := &m.Topics[i]
+		out := kmsg.NewOffsetDeleteResponseTopic()
+		out.Topic = t.Topic
+		for k := range t.Partitions {
+			p := broker.GroupPosition{Topic: t.Topic, Partition: int(t.Partitions[k].Partition)}
+			o := kmsg.NewOffsetDeleteResponseTopicPartition()
+			o.Partition = t.Partitions[k].Partition
+			if slices.Contains(subscribed, t.Topic) {
+				o.ErrorCode = kerr.GroupSubscribedToTopic.Code
+			} else if o.ErrorCode = code(c.session.CheckPosition(&p)); o.ErrorCode == errNone {
+				drop = append(drop, p)
+			}
+			out.Partitions = append(out.Partitions, o)
+		}
+		answer.Topics = append(answer.Topics, out)
+	}
+	return drop
+}
+
+// subscribed lists the topics that members read.
+func (h *hosted) subscribed() []string {
+	if h.classic == nil || h.classic.ProtocolType() != consumerProtocol {
+		return nil
+	}
+	var all []string
+	for _, m := range h.classic.Members() {
+		for i := range m.Protocols {
+			s := kmsg.NewConsumerMemberMetadata()
+			if s.ReadFrom(m.Protocols[i].Metadata) == nil {
+				all = append(all, s.Topics...)
+			}
+		}
+	}
+	return all
+}

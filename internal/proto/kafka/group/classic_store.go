@@ -1,0 +1,44 @@
+package group
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// stored is what is kept of a classic group between two runs of the broker.
+type stored struct {
+	Generation   Generation
+	ProtocolType string
+	Protocol     string
+	Leader       string
+	Since        Millis
+	Members      []*Member
+}
+
+// Encode returns what is worth keeping: the last generation that was assigned.
+func (g *Classic) Encode() ([]byte, error) {
+	s := stored{Generation: g.generation, ProtocolType: g.protocolType, Since: g.since}
+	if g.state == Stable {
+		s.Protocol, s.Leader, s.Members = g.protocol, g.leader, g.members
+	}
+	return json.Marshal(&s)
+}
+
+// DecodeClassic returns the group that was encoded. Its members' sessions begin
+// anew: they could not heartbeat in between.
+func DecodeClassic(b []byte, o Options, now Millis) (*Classic, error) {
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("group: stored state: %w", err)
+	}
+	g := NewClassic(o, s.Since)
+	g.generation, g.protocolType = s.Generation, s.ProtocolType
+	for _, m := range s.Members {
+		g.add(m)
+		g.beat(m, now)
+	}
+	if len(g.members) > 0 {
+		g.state, g.protocol, g.leader = Stable, s.Protocol, s.Leader
+	}
+	return g, nil
+}

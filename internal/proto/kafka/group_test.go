@@ -1,0 +1,160 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/vfs"
+)
+
+// topicOf makes a topic with n records in each of its partitions.
+func topicOf(t *testing.T, address, topic string, partitions int, n int) {
+	t.Helper()
+	c, ctx := client(t, address, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	createTopic(t, c, ctx, topic, partitions)
+	for i := range partitions * n {
+		c.Produce(ctx, &kgo.Record{Topic: topic, Partition: int32(i % partitions), Value: fmt.Append(nil, i)}, nil)
+	}
+	if err := c.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// poll reads until n records are there.
+func poll(t *testing.T, ctx context.Context, c *kgo.Client, n int) (values []string) {
+	t.Helper()
+	for len(values) < n {
+		fs := c.PollFetches(ctx)
+		if err := fs.Err(); err != nil {
+			t.Fatalf("%d of %d: %v", len(values), n, err)
+		}
+		fs.EachRecord(func(r *kgo.Record) { values = append(values, string(r.Value)) })
+	}
+	slices.Sort(values)
+	return values
+}
+
+func TestGroupsOfEveryBalancer(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	for _, balancer := range []kgo.GroupBalancer{
+		kgo.RangeBalancer(), kgo.RoundRobinBalancer(), kgo.StickyBalancer(), kgo.CooperativeStickyBalancer(),
+	} {
+		t.Run(balancer.ProtocolName(), func(t *testing.T) {
+			topic := balancer.ProtocolName()
+			topicOf(t, address, topic, 6, 5)
+			options := []kgo.Opt{
+				kgo.ConsumerGroup(topic), kgo.ConsumeTopics(topic), kgo.Balancers(balancer), kgo.HeartbeatInterval(100 * time.Millisecond),
+				kgo.DisableAutoCommit(),
+			}
+			a, ctx := client(t, address, options...)
+			if got := poll(t, ctx, a, 30); len(slices.Compact(got)) != 30 {
+				t.Fatal(got)
+			}
+			if err := a.CommitUncommittedOffsets(ctx); err != nil {
+				t.Fatal(err)
+			}
+			a.Close()
+			b, _ := client(t, address, options...)
+			topicMore(t, address, topic, 6)
+			if got := poll(t, ctx, b, 6); len(got) != 6 {
+				t.Fatalf("%v: only what came after the commit", got)
+			}
+			b.Close()
+		})
+	}
+}
+
+func topicMore(t *testing.T, address, topic string, partitions int) {
+	t.Helper()
+	c, ctx := client(t, address, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	for i := range partitions {
+		if err := c.ProduceSync(ctx, &kgo.Record{Topic: topic, Partition: int32(i), Value: fmt.Append(nil, "more ", i)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func createTopic(t *testing.T, c *kgo.Client, ctx context.Context, name string, partitions int) {
+	t.Helper()
+	m := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, int32(partitions), 1
+	m.Topics = append(m.Topics, topic)
+	answer, err := m.RequestWith(ctx, c)
+	if err == nil {
+		err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGroupsShareAndSurviveRestart(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	topicOf(t, address, "t", 4, 1)
+	join := func(instance string) (*kgo.Client, context.Context) {
+		return client(t, address, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("t"), kgo.InstanceID(instance),
+			kgo.HeartbeatInterval(50*time.Millisecond), kgo.DisableAutoCommit())
+	}
+	a, ctx := join("a")
+	b, _ := join("b")
+	describe := func(c *kgo.Client) kmsg.DescribeGroupsResponseGroup {
+		t.Helper()
+		m := kmsg.NewPtrDescribeGroupsRequest()
+		m.Groups = []string{"g"}
+		answer, err := m.RequestWith(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Groups[0]
+	}
+	read := map[string]bool{}
+	for len(read) < 4 {
+		for _, c := range []*kgo.Client{a, b} {
+			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			c.PollFetches(short).EachRecord(func(r *kgo.Record) { read[string(r.Value)] = true })
+			cancel()
+		}
+		if ctx.Err() != nil {
+			t.Fatal("not all read", read)
+		}
+	}
+	if err := a.CommitUncommittedOffsets(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if g := describe(a); g.State != "Stable" || len(g.Members) != 2 || g.Protocol != "cooperative-sticky" {
+		t.Fatalf("%+v", g)
+	}
+	a.Close() // static members do not leave
+	b.Close()
+	stop()
+	address, stop = start(t, disk)
+	defer stop()
+	c, ctx := client(t, address)
+	if g := describe(c); g.State != "Stable" || len(g.Members) != 2 || g.Members[0].InstanceID == nil {
+		t.Fatalf("%+v", g)
+	}
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = "g"
+	for _, instance := range []string{"a", "b", "c"} {
+		m := kmsg.NewLeaveGroupRequestMember()
+		m.InstanceID = &instance
+		leave.Members = append(leave.Members, m)
+	}
+	answer, err := leave.RequestWith(ctx, c)
+	if err != nil || answer.Members[1].ErrorCode != 0 || answer.Members[2].ErrorCode != kerr.UnknownMemberID.Code {
+		t.Fatalf("%+v %v", answer, err)
+	}
+	if g := describe(c); g.State != "Empty" {
+		t.Fatalf("%+v", g)
+	}
+}
