@@ -190,7 +190,7 @@ func failed(e *broker.Error) *failure {
 		f.reason = "RESOURCE_LOCKED - " + e.Error()
 	case broker.CodeBusy, broker.CodeUnavailable, broker.CodeExpired:
 		f.status, f.name, f.code = http.StatusServiceUnavailable, "unavailable", codeBusy
-	case broker.CodeInternal, broker.CodeUnknownLease:
+	case broker.CodeInternal, broker.CodeUnknownLease, broker.CodeOutOfSequence, broker.CodeFenced:
 		f.status, f.name = http.StatusInternalServerError, "internal_error"
 	case broker.CodeNotImplemented:
 		f.status, f.name = http.StatusNotImplemented, "not_implemented"

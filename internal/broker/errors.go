@@ -26,6 +26,8 @@ const (
 	CodeUnavailable                    // shutting down, no leader
 	CodeUnknownLease                   // settled something not leased
 	CodeGone                           // destination deleted under an attachment
+	CodeOutOfSequence                  // a numbered message before this one is missing
+	CodeFenced                         // a later epoch of the producer has been here
 )
 
 // Object is the kind of thing an Error is about.

@@ -21,6 +21,8 @@ type FetchPart struct {
 // Fetched is what there was.
 type Fetched struct {
 	First, End record.Offset // the partition's bounds
+	Stable     record.Offset // below it every transaction has ended
+	Aborted    []Aborted     // FetchLimits.Committed: whose messages never happened
 	Offsets    []record.Offset
 	Records    [][]byte // package record; the first may begin in front of From
 	Err        *Error   // CodeInvalid: From is out of bounds
@@ -30,7 +32,13 @@ type Fetched struct {
 type FetchLimits struct {
 	MinBytes, MaxBytes int
 	Wait               time.Duration
+	// Committed leaves out what is not below Stable.
+	Committed bool
 }
+
+// Aborted is a transaction that never happened: messages of its producer from
+// First on, up to the marker at Last, are to be passed over.
+type Aborted = shard.Aborted
 
 // Fetch reads partitions. It returns when there are MinBytes, or after Wait.
 func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
@@ -46,7 +54,7 @@ func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 	defer s.giveUp(queues, parts, out)
 	for {
 		more := make(chan struct{}, 1)
-		bytes, failed := s.fetchOnce(queues, parts, limits.MaxBytes, out, more)
+		bytes, failed := s.fetchOnce(queues, parts, limits, out, more)
 		if failed || bytes >= limits.MinBytes || limits.Wait <= 0 {
 			return out
 		}
@@ -63,7 +71,7 @@ func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 // giveUp ends the waiting for messages of the partitions that had none.
 func (s *Session) giveUp(queues []*meta.Queue, parts []FetchPart, out []Fetched) {
 	for i, q := range queues {
-		if q != nil && parts[i].From >= out[i].End {
+		if q != nil && parts[i].From >= out[i].Stable {
 			s.engine.hosts[q.Shard].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.GiveUp(q.Log, s) }}})
 		}
 	}
@@ -71,17 +79,17 @@ func (s *Session) giveUp(queues []*meta.Queue, parts []FetchPart, out []Fetched)
 
 // fetchOnce looks at every partition. more gets a value when one of those that
 // have nothing has something.
-func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, maxBytes int, out []Fetched, more chan struct{}) (bytes int, failed bool) {
+func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, limits FetchLimits, out []Fetched, more chan struct{}) (bytes int, failed bool) {
 	for i, q := range queues {
 		if q == nil {
 			failed = true
 			continue
 		}
-		room := min(parts[i].MaxBytes, maxBytes-bytes)
+		room := min(parts[i].MaxBytes, limits.MaxBytes-bytes)
 		if room <= 0 && bytes > 0 {
 			continue
 		}
-		out[i] = s.fetchPart(q, parts[i].From, room, more)
+		out[i] = s.fetchPart(q, parts[i].From, room, limits.Committed, more)
 		failed = failed || out[i].Err != nil
 		for _, r := range out[i].Records {
 			bytes += len(r)
@@ -90,11 +98,15 @@ func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, maxBytes in
 	return bytes, failed
 }
 
-func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, more chan struct{}) Fetched {
+func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, committed bool, more chan struct{}) Fetched {
 	var b shard.Blobs
-	found := false
+	found, end := false, record.Offset(0)
 	err := s.call(q, func(m *shard.Machine) {
-		if b, found = m.Blobs(q.Log, from, maxBytes); found && from >= b.Next {
+		b, found = m.Blobs(q.Log, from, maxBytes, committed)
+		if end = b.Next; committed {
+			end = b.Stable
+		}
+		if found && from >= end {
 			m.Await(q.Log, s, func() {
 				select {
 				case more <- struct{}{}:
@@ -103,7 +115,7 @@ func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, mor
 			})
 		}
 	})
-	f := Fetched{First: b.First, End: b.Next, Offsets: b.Offsets, Records: b.Records, Err: err}
+	f := Fetched{First: b.First, End: b.Next, Stable: b.Stable, Aborted: b.Aborted, Offsets: b.Offsets, Records: b.Records, Err: err}
 	switch {
 	case err != nil:
 	case !found:
@@ -112,7 +124,7 @@ func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, mor
 		f.Err = &Error{Code: CodeInvalid, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Field: "offset", Text: "offset out of bounds"}
 		f.Offsets, f.Records = nil, nil
 	case from < b.TailBase:
-		s.fetchShelf(q, from, b.TailBase, maxBytes, &f)
+		s.fetchShelf(q, from, min(b.TailBase, end), maxBytes, &f)
 	}
 	return f
 }
@@ -137,17 +149,22 @@ func (s *Session) fetchShelf(q *meta.Queue, from, end record.Offset, maxBytes in
 	}
 }
 
-// Bounds returns the first offset of a partition and the one behind its last.
-func (s *Session) Bounds(topic string, partition int) (first, end record.Offset, err *Error) {
+// Bounds are where a partition begins, up to where every transaction has ended,
+// and where it ends.
+type Bounds struct{ First, Stable, End record.Offset }
+
+// Bounds returns the bounds of a partition.
+func (s *Session) Bounds(topic string, partition int) (Bounds, *Error) {
 	q, err := s.partition(auth.Read, topic, partition)
 	if err != nil {
-		return 0, 0, err
+		return Bounds{}, err
 	}
+	var found Bounds
 	err = s.call(q, func(m *shard.Machine) {
-		b, _ := m.Blobs(q.Log, 0, 0)
-		first, end = b.First, b.Next
+		b, _ := m.Blobs(q.Log, 0, 0, false)
+		found = Bounds{b.First, b.Stable, b.Next}
 	})
-	return first, end, err
+	return found, err
 }
 
 // OffsetAt returns the first offset of a blob at or after a position.

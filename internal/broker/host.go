@@ -35,9 +35,9 @@ type block struct {
 	started    bool
 
 	// Of a block with one message whose publisher waits for its offset.
-	appended func(first record.Offset, err *Error)
-	record   int // where its record begins in data
-	at       int // and in the entry
+	appended func(first record.Offset, err *Error) // a duplicate is where it was first
+	record   int                                   // where its record begins in data
+	at       int                                   // and in the entry
 }
 
 type opKind uint8
@@ -113,7 +113,7 @@ type proposal struct {
 
 // offsets returns what tells the blocks of the proposal their offsets, nil where
 // none of them waits for one.
-func (p *proposal) offsets() func(at int, first record.Offset) {
+func (p *proposal) offsets() func(at int, v shard.Verdict, first record.Offset) {
 	var waiting map[int]*block
 	for _, b := range p.blocks {
 		if b.appended != nil {
@@ -126,12 +126,23 @@ func (p *proposal) offsets() func(at int, first record.Offset) {
 	if waiting == nil {
 		return nil
 	}
-	return func(at int, first record.Offset) {
+	return func(at int, v shard.Verdict, first record.Offset) {
 		if b := waiting[at]; b != nil {
-			b.appended(first, nil)
+			b.appended(first, verdictError(v))
 			b.appended = nil
 		}
 	}
+}
+
+func verdictError(v shard.Verdict) *Error {
+	switch v {
+	case shard.OutOfSequence:
+		return &Error{Code: CodeOutOfSequence, Object: ObjectMessage, Text: "an earlier message of the producer is missing"}
+	case shard.Fenced:
+		return &Error{Code: CodeFenced, Object: ObjectMessage, Text: "a later epoch of the producer has been here"}
+	case shard.Stored, shard.Duplicate:
+	}
+	return nil
 }
 
 // retainPeriod is how often retention is looked at, in milliseconds.

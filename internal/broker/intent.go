@@ -32,9 +32,12 @@ func decide(parts []*transactionPart) bool {
 // have happened. That it is finished is noted later.
 func (h *host) fulfil(intent *shard.Intent) bool {
 	e := h.engine
+	var applied []func() bool
 	for _, p := range intent.Parts {
-		ok := e.hosts[p.Shard].apply(func(dst []byte) []byte { return shard.AppendEnact(dst, intent.ID, h.id, p.Commands) })
-		if !ok {
+		applied = append(applied, e.hosts[p.Shard].begin(func(dst []byte) []byte { return shard.AppendEnact(dst, intent.ID, h.id, p.Commands) }))
+	}
+	for _, wait := range applied {
+		if !wait() {
 			return false
 		}
 	}
@@ -51,17 +54,22 @@ func (h *host) fulfil(intent *shard.Intent) bool {
 
 // apply proposes commands and returns when they are applied; false says that the
 // broker was closed first.
-func (h *host) apply(encode func(dst []byte) []byte) bool {
+func (h *host) apply(encode func(dst []byte) []byte) bool { return h.begin(encode)() }
+
+// begin is apply without the waiting, which is what it returns.
+func (h *host) begin(encode func(dst []byte) []byte) (wait func() bool) {
 	done := make(chan struct{})
 	h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
 		m.Command(encode)
 		h.afterApplied(func() { close(done) })
 	}}})
-	select {
-	case <-done:
-		return true
-	case <-h.done:
-		return false
+	return func() bool {
+		select {
+		case <-done:
+			return true
+		case <-h.done:
+			return false
+		}
 	}
 }
 

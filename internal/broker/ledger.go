@@ -14,8 +14,8 @@ const noteBytesMax = 8 << 20
 // ledgers' names have at most 65,535 bytes.
 type Note = shard.Note
 
-// Note writes notes of one ledger together. done runs on an engine goroutine when
-// they are durable and seen by Ledger.
+// Note writes notes of one ledger together. done runs on another goroutine when
+// they are durable and seen by Ledger, or never will be.
 //
 // Ledgers are what those who coordinate remember: positions, memberships,
 // transactions. Whoever writes one has checked the session's rights.
@@ -32,13 +32,14 @@ func (s *Session) Note(ledger string, notes []Note, done func(*Error)) *Error {
 		return tooLarge()
 	}
 	h := s.engine.hostOfLedger(name)
-	ok := h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
-		m.Command(func(dst []byte) []byte { return appendNotes(dst, name, notes) })
-		h.afterApplied(func() { done(nil) })
-	}}})
-	if !ok {
-		return unavailable()
-	}
+	wait := h.begin(func(dst []byte) []byte { return appendNotes(dst, name, notes) })
+	go func() {
+		if wait() {
+			done(nil)
+		} else {
+			done(unavailable())
+		}
+	}()
 	return nil
 }
 

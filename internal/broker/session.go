@@ -79,6 +79,21 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 	return s, nil
 }
 
+// Coordinate returns a session of the broker's own, for those who keep ledgers
+// beside the sessions of clients. It is listed nowhere, has no rights and need
+// not be closed.
+func (b *Broker) Coordinate(namespace string) *Session {
+	return &Session{engine: b.engine, namespace: namespace, killed: make(chan struct{})}
+}
+
+// Administrator says whether the session's user may manage the broker.
+func (s *Session) Administrator() bool {
+	c := s.engine.control
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return managing(c.state, s.principal) == nil
+}
+
 // now is the time of the current batch: one look at the clock for many messages.
 func (s *Session) now() int64 {
 	if s.millis == 0 {

@@ -278,10 +278,16 @@ type Blob struct {
 	Count     uint32 // messages, at least 1
 	Timestamp int64  // of the latest of them, unix ms
 	Native    []byte // only read during Append
+	Producer  record.Producer
+}
+
+func (b *Blob) envelope() record.Envelope {
+	return record.Envelope{Dialect: b.Dialect, Count: b.Count, Timestamp: b.Timestamp, Body: uint32(len(b.Native)), Producer: b.Producer}
 }
 
 // Append adds a blob to a partition. done runs on an engine goroutine when it is
-// durable, with the offset of its first message, or with what became of it.
+// durable, with the offset of its first message, or with what became of it. A blob
+// that its producer has sent before is not stored again: it is where it was.
 func (s *Session) Append(topic string, number int, b *Blob, done func(first record.Offset, err *Error)) *Error {
 	q, err := s.partition(auth.Write, topic, number)
 	if err != nil {
@@ -294,7 +300,7 @@ func (s *Session) Append(topic string, number int, b *Blob, done func(first reco
 		s.appender = s.Publisher(nil)
 	}
 	h := s.engine.hosts[q.Shard]
-	e := record.Envelope{Dialect: b.Dialect, Count: b.Count, Timestamp: b.Timestamp, Body: uint32(len(b.Native))}
+	e := b.envelope()
 	a := s.engine.newBlock()
 	a.data = shard.AppendMessage(a.data, []record.LogID{q.Log})
 	a.record = len(a.data)

@@ -19,6 +19,7 @@ import (
 //	       16   deduplication id                                (flagDedup)
 //	       4    count of offsets the record covers, else 1      (flagCount)
 //	       4    bytes of the body within the native bytes       (flagBody)
+//	       16   producer: id u64, epoch u16, sequence u32, part u8, 0 u8 (flagProducer)
 //	       …    native bytes
 const (
 	headerBytes = 8
@@ -29,7 +30,8 @@ const (
 	flagDedup     = 1 << 3
 	flagCount     = 1 << 4
 	flagBody      = 1 << 5
-	flagsKnown    = flagTimestamp | flagExpiry | flagDue | flagDedup | flagCount | flagBody
+	flagProducer  = 1 << 6
+	flagsKnown    = flagTimestamp | flagExpiry | flagDue | flagDedup | flagCount | flagBody | flagProducer
 
 	// MessageBytesMax is the largest message any setting may allow. A record
 	// is that and its envelope.
@@ -53,6 +55,7 @@ type Envelope struct {
 	Dedup     DedupID
 	Count     uint32 // offsets covered; 0 and 1 both mean one
 	Body      uint32 // bytes that count against size limits; 0: none or unknown
+	Producer  Producer
 }
 
 // Append writes the record of e and the native parts, in order, behind dst.
@@ -83,6 +86,10 @@ func Append(dst []byte, e *Envelope, native ...[]byte) []byte {
 	if e.Body != 0 {
 		flags |= flagBody
 		dst = binary.LittleEndian.AppendUint32(dst, e.Body)
+	}
+	if e.Producer.Part != PartNone {
+		flags |= flagProducer
+		dst = e.Producer.append(dst)
 	}
 	binary.LittleEndian.PutUint16(dst[start+6:], flags)
 	for _, p := range native {
@@ -140,8 +147,8 @@ func Postpone(b []byte, millis int64) {
 
 func decodeOptional(b []byte, flags uint16, e *Envelope) (int, error) {
 	p := headerBytes
-	need := bits.OnesCount16(flags&(flagTimestamp|flagExpiry|flagDue))*8 + int(flags&flagDedup>>3)*16 +
-		bits.OnesCount16(flags&(flagCount|flagBody))*4
+	need := bits.OnesCount16(flags&(flagTimestamp|flagExpiry|flagDue))*8 +
+		bits.OnesCount16(flags&(flagDedup|flagProducer))*16 + bits.OnesCount16(flags&(flagCount|flagBody))*4
 	if len(b)-p < need {
 		return 0, ErrMalformed
 	}
@@ -171,6 +178,12 @@ func decodeOptional(b []byte, flags uint16, e *Envelope) (int, error) {
 	if flags&flagBody != 0 {
 		e.Body = binary.LittleEndian.Uint32(b[p:])
 		p += 4
+	}
+	if flags&flagProducer != 0 {
+		if !e.Producer.decode(b[p:]) {
+			return 0, ErrMalformed
+		}
+		p += producerBytes
 	}
 	return p, nil
 }

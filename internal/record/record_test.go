@@ -19,6 +19,12 @@ func TestRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "dedup") {
 			e.Dedup = record.DedupID{1, 15: rapid.Byte().Draw(t, "id")}
 		}
+		if rapid.Bool().Draw(t, "producer") {
+			e.Producer = record.Producer{
+				ID: record.ProducerID(rapid.Uint64().Draw(t, "pid")), Epoch: rapid.Uint16().Draw(t, "epoch"),
+				Sequence: rapid.Uint32().Draw(t, "sequence"), Part: record.Part(rapid.IntRange(1, 4).Draw(t, "part")),
+			}
+		}
 		native := rapid.SliceOf(rapid.Byte()).Draw(t, "native")
 		rest := rapid.SliceOf(rapid.Byte()).Draw(t, "rest")
 		cut := rapid.IntRange(0, len(native)).Draw(t, "cut")
@@ -37,7 +43,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	e := record.Envelope{Timestamp: 1, Expiry: 2, Due: 3, Dedup: record.DedupID{4}, Count: 5, Body: 6}
+	e := record.Envelope{Timestamp: 1, Expiry: 2, Due: 3, Dedup: record.DedupID{4}, Count: 5, Body: 6, Producer: record.Producer{ID: 7, Epoch: 8, Sequence: 9, Part: record.PartAbort}}
 	f.Add(record.Append(nil, &e, []byte("native")))
 	f.Add([]byte{255, 255, 255, 127, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {

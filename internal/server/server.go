@@ -91,7 +91,9 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
-	s.kafka = kafka.New(kafka.Options{Broker: s.broker, Log: s.log, Clock: clock.System()})
+	if s.kafka, err = kafka.New(kafka.Options{Broker: s.broker, Log: s.log, Clock: clock.System()}); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -210,6 +212,7 @@ func (s *Server) Close() error {
 	}
 	if s.kafka != nil {
 		s.kafka.Drain()
+		s.kafka.Close()
 	}
 	var draining sync.WaitGroup
 	for _, d := range s.doors {

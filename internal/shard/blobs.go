@@ -13,24 +13,32 @@ func (l *Log) whole(o record.Offset) record.Offset {
 // Blobs is what a positional read finds in the tail of a log.
 type Blobs struct {
 	First, Next record.Offset // the log's bounds
+	Stable      record.Offset // every transaction with messages below has ended
 	TailBase    record.Offset // what is in front of it is on the shelf
+	Aborted     []Aborted     // of those below Stable
 	Offsets     []record.Offset
 	Records     [][]byte
 }
 
 // Blobs returns the records of a log from the one that covers from on: whole
-// ones, at least one, and no more than maxBytes after that.
-func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int) (Blobs, bool) {
+// ones, at least one, and no more than maxBytes after that. With committed it
+// returns only what is stable, and which transactions in it were aborted.
+func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int, committed bool) (Blobs, bool) {
 	l := m.logs[log]
 	if l == nil {
 		return Blobs{}, false
 	}
-	b := Blobs{First: l.firstWanted(), Next: l.next, TailBase: l.tail.Base()}
+	b := Blobs{First: l.firstWanted(), Next: l.next, Stable: l.stable(), TailBase: l.tail.Base()}
+	limit := l.tail.End()
+	if committed {
+		limit = min(limit, b.Stable)
+		b.Aborted = l.abortedIn(from, b.Stable)
+	}
 	if from < l.tail.Base() {
 		return b, true
 	}
 	bytes := 0
-	for o := l.whole(from); o < l.tail.End(); {
+	for o := l.whole(from); o < limit; {
 		at, end := l.tail.At(o), o+1
 		for end < l.tail.End() && l.tail.At(end) == at {
 			end++

@@ -15,13 +15,17 @@ type Log struct {
 	config *Config // shared by all logs that have the same
 
 	// Replicated.
-	next     record.Offset // the next message's
-	retained record.Offset // settled messages from here on are kept
-	cursor   *cursor.Settling
-	why      map[record.Offset]Why // of the cursor's dead messages
-	dedup    *dedup
-	commits  map[string]record.Offset // positional cursors
-	attended bool                     // messages may have been delivered beyond the cursor\'s high-water mark
+	next      record.Offset // the next message's
+	retained  record.Offset // settled messages from here on are kept
+	cursor    *cursor.Settling
+	why       map[record.Offset]Why // of the cursor's dead messages
+	dedup     *dedup
+	commits   map[string]record.Offset // positional cursors
+	producers map[record.ProducerID]*producer
+	opens     []record.ProducerID // have a transaction open, in the order of its first message
+	aborted   []Aborted           // in the order of their markers
+	swept     int64               // when silent producers were looked for
+	attended  bool                // messages may have been delivered beyond the cursor\'s high-water mark
 
 	source *Log   // of a view
 	views  []*Log // of a source, by id

@@ -28,9 +28,9 @@ type Machine struct {
 	deleted   []record.LogID  // likewise
 	dirtyKeys map[string]bool // likewise: intents and notes, by checkpoint key
 
-	// OnAppend, if not nil, is told of every message appended: the position of its
-	// record in the entry and its first offset.
-	OnAppend func(at int, first record.Offset)
+	// OnAppend, if not nil, is told of every append: the position of its record in
+	// the entry, what became of it and its first offset.
+	OnAppend func(at int, v Verdict, first record.Offset)
 
 	// Leader only.
 	leading   bool
@@ -356,7 +356,24 @@ func (m *Machine) applyAppend(c *command, data []byte, slab uint32, now int64) {
 				continue
 			}
 		}
-		m.appendTo(l, &e, slab, uint32(c.at))
+		m.appendNumbered(l, &e, slab, c.at, now)
+	}
+}
+
+// appendNumbered appends unless the producer's numbers say otherwise.
+func (m *Machine) appendNumbered(l *Log, e *record.Envelope, slab uint32, at int, now int64) {
+	verdict, o := Stored, l.next
+	if e.Producer.Part != record.PartNone {
+		if verdict, o = l.judge(e); verdict == Stored {
+			o = l.next
+			l.remember(e, o, now)
+		}
+	}
+	if verdict == Stored {
+		m.appendTo(l, e, slab, uint32(at))
+	}
+	if m.OnAppend != nil {
+		m.OnAppend(at, verdict, o)
 	}
 }
 
@@ -369,9 +386,6 @@ func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
 	l.next++
 	if e.Count > 1 && l.config.Stream {
 		m.coverRest(l, e.Count-1)
-	}
-	if m.OnAppend != nil {
-		m.OnAppend(int(at), o)
 	}
 	a := cursor.Attributes{Priority: e.Priority, Expiry: l.expiry(e), Due: e.Due, Bytes: e.Body}
 	if m.leading && a.Expiry != 0 {
@@ -575,6 +589,7 @@ func (m *Machine) applyTrim(l *Log, first record.Offset) {
 		}
 	}
 	l.retained = first
+	l.forgetAborted()
 	l.tail.PopTo(l.whole(l.firstWanted()))
 	m.trimViews(l)
 }

@@ -22,9 +22,9 @@ var ErrNoLog = errors.New("shard: no such log")
 // the length of the ledger's name u16 big endian, that name and the key for a note.
 // A log's value, little endian:
 //
-//	version u8 = 1 | flags u8 (1: attended) | next u64 | retained u64 | config length u32, JSON
+//	version u8 = 1 | flags u8 (1: attended, 2: producers) | next u64 | retained u64 | config length u32, JSON
 //	dead n u32, n × (offset u64, why u8) | dedup n u32, n × (id, when)
-//	commits n u32, n × (length u16, name, next u64) | cursor state
+//	commits n u32, n × (length u16, name, next u64) | producers | cursor state
 const stateVersion = 1
 
 func logKey(id record.LogID) []byte {
@@ -32,7 +32,8 @@ func logKey(id record.LogID) []byte {
 }
 
 func (l *Log) encode(dst []byte) []byte {
-	dst = append(dst, stateVersion, flag(l.attended))
+	producers := len(l.producers) > 0 || len(l.aborted) > 0
+	dst = append(dst, stateVersion, flag(l.attended)|flag(producers)<<1)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.next))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.retained))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.config.encoded)))
@@ -49,15 +50,19 @@ func (l *Log) encode(dst []byte) []byte {
 		dst = append(dst, name...)
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(l.commits[name]))
 	}
+	if producers {
+		dst = l.encodeProducers(dst)
+	}
 	return l.cursor.AppendState(dst)
 }
 
 // decodeLog is the opposite of encode.
 func (m *Machine) decodeLog(id record.LogID, b []byte) (*Log, error) {
-	if len(b) < 22 || b[0] != stateVersion || b[1] > 1 {
+	if len(b) < 22 || b[0] != stateVersion || b[1] > 3 {
 		return nil, errState
 	}
-	l := &Log{id: id, attended: b[1] == 1}
+	flags := b[1]
+	l := &Log{id: id, attended: flags&1 != 0}
 	l.next = record.Offset(binary.LittleEndian.Uint64(b[2:]))
 	l.retained = record.Offset(binary.LittleEndian.Uint64(b[10:]))
 	n := int(binary.LittleEndian.Uint32(b[18:]))
@@ -78,6 +83,11 @@ func (m *Machine) decodeLog(id record.LogID, b []byte) (*Log, error) {
 	}
 	if b, err = l.decodeCommits(b); err != nil {
 		return nil, err
+	}
+	if flags&2 != 0 {
+		if b, err = l.decodeProducers(b); err != nil {
+			return nil, err
+		}
 	}
 	l.cursor = cursor.New(config.cursor())
 	l.shelved = l.next

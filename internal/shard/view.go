@@ -18,7 +18,7 @@ func (l *Log) viewing() bool { return l.source != nil }
 
 // readable is the end of what a reader who wants nothing that may yet be undone is
 // shown.
-func (l *Log) readable() record.Offset { return l.next }
+func (l *Log) readable() record.Offset { return l.stable() }
 
 // newView makes a view, or nil where its source is gone.
 func (m *Machine) newView(id record.LogID, c *Config) *Log {

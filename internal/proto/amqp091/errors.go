@@ -136,7 +136,7 @@ func (c *conn) exception(e *broker.Error) *exception {
 		return raise(codePreconditionFailed, "unknown delivery tag")
 	case broker.CodeGone:
 		return raise(codeNotFound, "no %s", what)
-	case broker.CodeInternal:
+	case broker.CodeInternal, broker.CodeOutOfSequence, broker.CodeFenced: // the last two: nothing here is numbered
 		return raise(codeInternalError, "%s", orText(e, "internal error"))
 	}
 	return raise(codeInternalError, "unknown error code %d", e.Code)

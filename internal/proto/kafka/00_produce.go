@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"errors"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,22 +17,30 @@ type produced struct {
 	base      int64
 }
 
-var errTransaction = errors.New("kafka: transactions are not offered")
+const (
+	// produceFlexible is from where on requests have tagged fields.
+	produceFlexible = 9
+	// produceEnlists is from where on producing to a partition makes it part of the
+	// transaction.
+	produceEnlists = 12
+)
 
-// produceFlexible is from where on requests have tagged fields.
-const produceFlexible = 9
+// producing is what the partitions of a produce request have in common.
+type producing struct {
+	acks        int16
+	transaction string
+	enlist      bool
+	stored      sync.WaitGroup
+}
 
 // produce is read by hand: a hostile count costs nothing, and the batches are not
 // copied. It is answered when every batch is durable.
 func (c *conn) produce(r *request) (kmsg.Response, error) {
 	d, compact := decoder{b: r.body}, r.version >= produceFlexible
-	if transaction := d.text(compact); transaction != nil {
-		return nil, errTransaction // InitProducerId, which is not offered, comes first
-	}
-	acks := d.int16()
+	in := producing{transaction: string(d.text(compact)), enlist: r.version >= produceEnlists}
+	in.acks = d.int16()
 	d.int32() // timeout: there is nobody to wait for
 	answer := kmsg.NewPtrProduceResponse()
-	var stored sync.WaitGroup
 	var all [][]*produced
 	for range d.count(compact, 4) {
 		topic := kmsg.NewProduceResponseTopic()
@@ -48,7 +55,7 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 			if d.bad {
 				break
 			}
-			c.append(topic.Topic, p, batches, acks, &stored)
+			c.append(topic.Topic, p, batches, &in)
 			parts = append(parts, p)
 		}
 		if compact {
@@ -59,11 +66,11 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 	if compact {
 		d.tags()
 	}
-	stored.Wait()
+	in.stored.Wait()
 	if d.bad || len(d.b) > 0 {
 		return nil, errFrame
 	}
-	if acks == 0 {
+	if in.acks == 0 {
 		return nil, nil
 	}
 	for i := range answer.Topics {
@@ -78,8 +85,8 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 
 // append stores the batches of one partition, or notes why not. The last refusal
 // of several batches counts; clients send one.
-func (c *conn) append(topic string, p *produced, batches []byte, acks int16, stored *sync.WaitGroup) {
-	if acks < -1 || acks > 1 {
+func (c *conn) append(topic string, p *produced, batches []byte, in *producing) {
+	if in.acks < -1 || in.acks > 1 {
 		p.code = kerr.InvalidRequiredAcks.Code
 		return
 	}
@@ -95,11 +102,16 @@ func (c *conn) append(topic string, p *produced, batches []byte, acks int16, sto
 			p.code = kerr.MessageTooLarge.Code
 			return
 		}
-		stored.Add(1)
+		done, refused := c.admit(topic, p.partition, &k, in)
+		if p.code = refused; refused != errNone {
+			return
+		}
+		in.stored.Add(1)
 		first := len(rest) == len(batches)
-		blob := &broker.Blob{Dialect: record.DialectKafka, Count: k.count, Timestamp: k.timestamp, Native: k.bytes}
+		blob := &broker.Blob{Dialect: record.DialectKafka, Count: k.count, Timestamp: k.timestamp, Native: k.bytes, Producer: k.producer}
 		err := c.session.Append(topic, int(p.partition), blob, func(base record.Offset, err *broker.Error) {
-			defer stored.Done()
+			defer in.stored.Done()
+			defer done()
 			if err != nil {
 				p.code = code(err)
 			} else if first {
@@ -108,9 +120,24 @@ func (c *conn) append(topic string, p *produced, batches []byte, acks int16, sto
 		})
 		if err != nil {
 			p.code = code(err)
-			stored.Done()
+			done()
+			in.stored.Done()
 			return
 		}
 		rest = behind
 	}
+}
+
+// admit asks whether a batch is part of an open transaction if it says so; done is
+// to be called when it is stored or refused.
+func (c *conn) admit(topic string, number int32, k *batch, in *producing) (done func(), code int16) {
+	if k.producer.Part != record.PartTransaction {
+		return func() {}, errNone
+	}
+	info, err := c.session.Topic(topic)
+	if err != nil || number < 0 || int(number) >= info.Partitions {
+		return nil, kerr.UnknownTopicOrPartition.Code
+	}
+	p := broker.Partition{Topic: topic, ID: info.ID, Number: int(number)}
+	return c.server.transactions.produce(in.transaction, identity{k.producer.ID, int16(k.producer.Epoch)}, p, in.enlist)
 }

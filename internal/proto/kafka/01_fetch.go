@@ -13,6 +13,8 @@ import (
 const (
 	fetchBytesMax = 64 << 20
 	fetchWaitMax  = time.Minute
+	// readCommitted is the level of isolation that sees no open transaction.
+	readCommitted = 1
 )
 
 // fetch answers without sessions of fetches: session id 0 says that there are none.
@@ -37,7 +39,7 @@ func (c *conn) fetch(r *request) (kmsg.Response, error) {
 	}
 	fetched := c.session.Fetch(parts, broker.FetchLimits{
 		MinBytes: int(m.MinBytes), MaxBytes: int(min(m.MaxBytes, fetchBytesMax)),
-		Wait: min(time.Duration(m.MaxWaitMillis)*time.Millisecond, fetchWaitMax),
+		Wait: min(time.Duration(m.MaxWaitMillis)*time.Millisecond, fetchWaitMax), Committed: m.IsolationLevel == readCommitted,
 	})
 	for i := range m.Topics {
 		t := kmsg.NewFetchResponseTopic()
@@ -54,13 +56,18 @@ func (c *conn) fetch(r *request) (kmsg.Response, error) {
 func fetchedPartition(asked *kmsg.FetchRequestTopicPartition, f *broker.Fetched) kmsg.FetchResponseTopicPartition {
 	p := kmsg.NewFetchResponseTopicPartition()
 	p.Partition, p.ErrorCode = asked.Partition, code(f.Err)
-	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = int64(f.End), int64(f.End), int64(f.First)
+	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = int64(f.End), int64(f.Stable), int64(f.First)
 	if f.Err != nil && p.ErrorCode != kerr.OffsetOutOfRange.Code {
 		p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
 	}
 	if asked.FetchOffset < 0 {
 		p.ErrorCode = kerr.OffsetOutOfRange.Code
 		return p
+	}
+	for _, a := range f.Aborted {
+		t := kmsg.NewFetchResponseTopicPartitionAbortedTransaction()
+		t.ProducerID, t.FirstOffset = int64(a.Producer), int64(a.First)
+		p.AbortedTransactions = append(p.AbortedTransactions, t)
 	}
 	bytes := 0
 	for _, rec := range f.Records {

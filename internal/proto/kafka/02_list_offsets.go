@@ -25,24 +25,28 @@ func (c *conn) listOffsets(r *request) (kmsg.Response, error) {
 		out := kmsg.NewListOffsetsResponseTopic()
 		out.Topic = t.Topic
 		for k := range t.Partitions {
-			out.Partitions = append(out.Partitions, c.listOffset(t.Topic, &t.Partitions[k]))
+			out.Partitions = append(out.Partitions, c.listOffset(t.Topic, &t.Partitions[k], m.IsolationLevel == readCommitted))
 		}
 		answer.Topics = append(answer.Topics, out)
 	}
 	return answer, nil
 }
 
-func (c *conn) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition) kmsg.ListOffsetsResponseTopicPartition {
+func (c *conn) listOffset(topic string, p *kmsg.ListOffsetsRequestTopicPartition, committed bool) kmsg.ListOffsetsResponseTopicPartition {
 	out := kmsg.NewListOffsetsResponseTopicPartition()
 	out.Partition, out.Offset, out.Timestamp, out.LeaderEpoch = p.Partition, -1, -1, leaderEpoch
 	var at record.Offset
-	first, end, err := c.session.Bounds(topic, int(p.Partition))
+	bounds, err := c.session.Bounds(topic, int(p.Partition))
+	end := bounds.End
+	if committed {
+		end = bounds.Stable
+	}
 	switch {
 	case err != nil:
 	case p.Timestamp == offsetLatest:
 		at = end
 	case p.Timestamp == offsetEarliest:
-		at = first
+		at = bounds.First
 	case p.Timestamp < 0:
 		out.ErrorCode = kerr.UnsupportedVersion.Code
 		return out

@@ -34,7 +34,13 @@ const (
 )
 
 // noProducer is the producer id of a batch whose producer is not idempotent.
-const noProducer = 1<<64 - 1
+const noProducer = -1
+
+// Attributes of a batch.
+const (
+	attributeTransactional = 1 << 4
+	attributeControl       = 1 << 5
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -43,6 +49,7 @@ type batch struct {
 	bytes     []byte
 	count     uint32
 	timestamp int64 // greatest
+	producer  record.Producer
 }
 
 // readBatch checks the batch at the head of b and returns what is behind it.
@@ -62,14 +69,61 @@ func readBatch(b []byte) (k batch, rest []byte, code int16) {
 		return k, nil, kerr.UnsupportedForMessageFormat.Code
 	case crc32.Checksum(k.bytes[batchCRCAt:], castagnoli) != binary.BigEndian.Uint32(k.bytes[17:]):
 		return k, nil, kerr.CorruptMessage.Code
-	case binary.BigEndian.Uint64(k.bytes[43:]) != noProducer: // duplicates would not be noticed
-		return k, nil, kerr.UnsupportedForMessageFormat.Code
 	case records < 1 || last != records-1:
+		return k, nil, kerr.InvalidRecord.Code
+	}
+	if !k.readProducer() {
 		return k, nil, kerr.InvalidRecord.Code
 	}
 	k.count = uint32(records)
 	k.timestamp = max(int64(binary.BigEndian.Uint64(k.bytes[35:])), 1)
 	return k, rest, errNone
+}
+
+// readProducer reports false where the producer's fields contradict each other, or
+// the batch is one that only brokers write.
+func (k *batch) readProducer() bool {
+	attributes := binary.BigEndian.Uint16(k.bytes[21:])
+	id, epoch := int64(binary.BigEndian.Uint64(k.bytes[43:])), int16(binary.BigEndian.Uint16(k.bytes[51:]))
+	sequence := int32(binary.BigEndian.Uint32(k.bytes[53:]))
+	switch {
+	case attributes&attributeControl != 0:
+		return false
+	case id == noProducer:
+		return attributes&attributeTransactional == 0
+	case id < 0 || epoch < 0 || sequence < 0:
+		return false
+	}
+	k.producer = record.Producer{ID: record.ProducerID(id), Epoch: uint16(epoch), Sequence: uint32(sequence), Part: record.PartPlain}
+	if attributes&attributeTransactional != 0 {
+		k.producer.Part = record.PartTransaction
+	}
+	return true
+}
+
+// marker is the batch that ends a transaction: one record, whose key says how.
+func marker(who identity, commit bool, now int64) []byte {
+	b := make([]byte, batchHeadBytes, batchHeadBytes+20)
+	kind := byte(0)
+	if commit {
+		kind = 1
+	}
+	value := make([]byte, 6) // version and coordinator epoch, both 0
+	// Length, attributes, time and offset deltas, then key and value with their
+	// lengths, all zigzag; no headers.
+	rec := append([]byte{0, 0, 0, 4 << 1, 0, 0, 0, kind, 6 << 1}, append(value, 0)...)
+	b = append(append(b, byte(len(rec)<<1)), rec...)
+	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-batchLengthBytes))
+	b[16] = 2
+	binary.BigEndian.PutUint16(b[21:], attributeTransactional|attributeControl)
+	binary.BigEndian.PutUint64(b[27:], uint64(now))
+	binary.BigEndian.PutUint64(b[35:], uint64(now))
+	binary.BigEndian.PutUint64(b[43:], uint64(who.ID))
+	binary.BigEndian.PutUint16(b[51:], uint16(who.Epoch))
+	binary.BigEndian.PutUint32(b[53:], 1<<32-1)
+	binary.BigEndian.PutUint32(b[57:], 1)
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[batchCRCAt:], castagnoli))
+	return b
 }
 
 // appendStored adds a stored batch to dst with its place in the log.

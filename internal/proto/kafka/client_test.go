@@ -25,7 +25,10 @@ func start(t *testing.T, disk vfs.FS) (address string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := kafka.New(kafka.Options{Broker: b})
+	s, err := kafka.New(kafka.Options{Broker: b})
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +46,7 @@ func start(t *testing.T, disk vfs.FS) (address string, stop func()) {
 	return l.Addr().String(), func() {
 		_ = l.Close()
 		s.Drain()
+		s.Close()
 		serving.Wait()
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -52,7 +56,7 @@ func start(t *testing.T, disk vfs.FS) (address string, stop func()) {
 
 func client(t *testing.T, address string, o ...kgo.Opt) (*kgo.Client, context.Context) {
 	t.Helper()
-	c, err := kgo.NewClient(append(o, kgo.SeedBrokers(address), kgo.DisableIdempotentWrite(), kgo.AllowAutoTopicCreation())...)
+	c, err := kgo.NewClient(append(o, kgo.SeedBrokers(address), kgo.AllowAutoTopicCreation())...)
 	if err != nil {
 		t.Fatal(err)
 	}

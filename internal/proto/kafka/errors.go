@@ -36,6 +36,10 @@ func code(e *broker.Error) int16 {
 	case broker.CodeLocked, broker.CodeInUse, broker.CodeNotEmpty, broker.CodeNotAllowed, broker.CodeNotImplemented,
 		broker.CodeLimit, broker.CodeUnknownLease:
 		return kerr.InvalidRequest.Code
+	case broker.CodeOutOfSequence:
+		return kerr.OutOfOrderSequenceNumber.Code
+	case broker.CodeFenced:
+		return kerr.InvalidProducerEpoch.Code
 	case broker.CodeInternal:
 		return kerr.KafkaStorageError.Code
 	}

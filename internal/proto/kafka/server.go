@@ -33,9 +33,10 @@ type Options struct {
 
 // Server serves any number of connections.
 type Server struct {
-	options Options
-	apis    map[int16]*api
-	groups  *coordinator
+	options      Options
+	apis         map[int16]*api
+	groups       *coordinator
+	transactions *transactions
 
 	mu struct {
 		sync.Mutex
@@ -44,8 +45,8 @@ type Server struct {
 	}
 }
 
-// New returns a server. It starts nothing.
-func New(o Options) *Server {
+// New returns a server. It accepts nothing by itself; Close ends what it keeps.
+func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -61,10 +62,17 @@ func New(o Options) *Server {
 	if o.RebalanceDelay == 0 {
 		o.RebalanceDelay = rebalanceDelay
 	}
-	s := &Server{options: o, apis: apis(), groups: newCoordinator(&o)}
+	transactions, err := newTransactions(o.Broker.Coordinate(o.Namespace), o.Clock, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	s := &Server{options: o, apis: apis(), groups: newCoordinator(&o), transactions: transactions}
 	s.mu.conns = map[*conn]struct{}{}
-	return s
+	return s, nil
 }
+
+// Close stops what the server does without being asked.
+func (s *Server) Close() { s.transactions.close() }
 
 // Serve serves one connection and returns when it has ended; nc is closed then.
 func (s *Server) Serve(nc net.Conn, _ *tls.ConnectionState) {

@@ -1,0 +1,34 @@
+package kafka
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/record"
+)
+
+func (c *conn) initProducerID(r *request) (kmsg.Response, error) {
+	m := kmsg.NewPtrInitProducerIDRequest()
+	if err := r.decode(m); err != nil {
+		return nil, err
+	}
+	k := c.server.transactions
+	answer := kmsg.NewPtrInitProducerIDResponse()
+	answer.ProducerID, answer.ProducerEpoch = -1, -1
+	var who identity
+	if m.TransactionalID == nil {
+		id, err := k.ids.take()
+		who, answer.ErrorCode = identity{ID: id}, transactionCode(err)
+	} else {
+		var want *identity
+		if m.ProducerID >= 0 {
+			want = &identity{record.ProducerID(m.ProducerID), m.ProducerEpoch}
+		}
+		who, answer.ErrorCode = k.start(*m.TransactionalID, time.Duration(m.TransactionTimeoutMillis)*time.Millisecond, want)
+	}
+	if answer.ErrorCode == errNone {
+		answer.ProducerID, answer.ProducerEpoch = int64(who.ID), who.Epoch
+	}
+	return answer, nil
+}

@@ -1,0 +1,26 @@
+package kafka
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/record"
+)
+
+// endTxnBumps is from where on the end of a transaction gives its producer another
+// epoch, which the answer tells.
+const endTxnBumps = 5
+
+func (c *conn) endTxn(r *request) (kmsg.Response, error) {
+	m := kmsg.NewPtrEndTxnRequest()
+	if err := r.decode(m); err != nil {
+		return nil, err
+	}
+	answer := kmsg.NewPtrEndTxnResponse()
+	who := identity{record.ProducerID(m.ProducerID), m.ProducerEpoch}
+	who, answer.ErrorCode = c.server.transactions.finish(m.TransactionalID, who, m.Commit, r.version >= endTxnBumps)
+	answer.ProducerID, answer.ProducerEpoch = -1, -1
+	if answer.ErrorCode == errNone {
+		answer.ProducerID, answer.ProducerEpoch = int64(who.ID), who.Epoch
+	}
+	return answer, nil
+}
