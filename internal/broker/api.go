@@ -42,6 +42,9 @@ type SessionOptions struct {
 // Settings are what a queue does with its messages; see package meta.
 type Settings = meta.Settings
 
+// Compaction keeps the last message of every key of a topic; see package meta.
+type Compaction = meta.Compaction
+
 // Overflow says what a queue at its limit does.
 type Overflow = meta.Overflow
 

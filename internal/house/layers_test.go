@@ -19,6 +19,7 @@ var layers = []string{
 	"meta",
 	"broker",
 	"proto/amqp091/native proto/kafka/batch proto/kafka/group",
+	"proto/kafka/config",
 	"proto/amqp091 proto/kafka admin bench",
 	"listen",
 	"server",

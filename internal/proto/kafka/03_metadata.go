@@ -9,9 +9,6 @@ import (
 // nodeID is this node's.
 const nodeID = 1
 
-// partitionsDefault is what a topic has that a client only names.
-const partitionsDefault = 1
-
 func (c *conn) metadata(r *request) (kmsg.Response, error) {
 	m := kmsg.NewPtrMetadataRequest()
 	if err := r.decode(m); err != nil {
@@ -53,7 +50,7 @@ func (c *conn) metadataOf(asked *kmsg.MetadataRequestTopic, create bool) kmsg.Me
 		if unknown.ErrorCode = checkTopicName(*asked.Topic); unknown.ErrorCode != errNone {
 			return unknown
 		}
-		t, err = c.session.CreateTopic(broker.TopicSpec{Name: *asked.Topic, Partitions: partitionsDefault})
+		t, err = c.session.CreateTopic(broker.TopicSpec{Name: *asked.Topic, Partitions: c.server.options.Partitions})
 		if err != nil && err.Code == broker.CodeMismatch {
 			err = nil // somebody else was faster
 		}

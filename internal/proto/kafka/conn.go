@@ -32,6 +32,7 @@ type conn struct {
 	remote  netip.AddrPort
 	client  string // its id of itself
 	session *broker.Session
+	known   knownTopics
 	head    [4]byte
 	ended   chan struct{} // closed when the connection is to end
 	end     sync.Once

@@ -29,6 +29,10 @@ type Options struct {
 	// RebalanceDelay is how long the first consumers of a group wait for more; 0
 	// takes 100 ms, less than 0 none.
 	RebalanceDelay time.Duration
+	// NoAutoCreate says that a topic is not made only because a client names it.
+	NoAutoCreate bool
+	// Partitions is how many a topic has whose maker does not say; 0 is 1.
+	Partitions int
 }
 
 // Server serves any number of connections.
@@ -58,6 +62,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.ClusterID == "" {
 		o.ClusterID = "weir"
+	}
+	if o.Partitions <= 0 {
+		o.Partitions = 1
 	}
 	if o.RebalanceDelay == 0 {
 		o.RebalanceDelay = rebalanceDelay

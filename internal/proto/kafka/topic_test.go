@@ -1,0 +1,218 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/vfs"
+)
+
+// admin asks a server what kgo's clients do not.
+type admin struct {
+	*testing.T
+	c   *kgo.Client
+	ctx context.Context
+}
+
+func newAdmin(t *testing.T, address string) *admin {
+	c, ctx := client(t, address)
+	return &admin{t, c, ctx}
+}
+
+func ask[R kmsg.Response](a *admin, m kmsg.Request) R {
+	a.Helper()
+	answer, err := a.c.Request(a.ctx, m)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return answer.(R)
+}
+
+// create makes a topic with settings given in pairs.
+func (a *admin) create(name string, partitions int32, settings ...string) (kmsg.CreateTopicsResponseTopic, error) {
+	a.Helper()
+	m := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, 1
+	for i := 0; i < len(settings); i += 2 {
+		topic.Configs = append(topic.Configs, kmsg.CreateTopicsRequestTopicConfig{Name: settings[i], Value: &settings[i+1]})
+	}
+	m.Topics = append(m.Topics, topic)
+	out := ask[*kmsg.CreateTopicsResponse](a, m).Topics[0]
+	return out, kerr.ErrorForCode(out.ErrorCode)
+}
+
+func (a *admin) mustCreate(name string, partitions int32, settings ...string) {
+	a.Helper()
+	if out, err := a.create(name, partitions, settings...); err != nil {
+		a.Fatal(err, *out.ErrorMessage)
+	}
+}
+
+// set changes one setting of a topic.
+func (a *admin) set(topic, name string, op kmsg.IncrementalAlterConfigOp, value *string) error {
+	a.Helper()
+	m := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	m.Resources = []kmsg.IncrementalAlterConfigsRequestResource{{
+		ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic,
+		Configs: []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: name, Op: op, Value: value}},
+	}}
+	return kerr.ErrorForCode(ask[*kmsg.IncrementalAlterConfigsResponse](a, m).Resources[0].ErrorCode)
+}
+
+// config returns a topic's setting.
+func (a *admin) config(topic, name string) kmsg.DescribeConfigsResponseResourceConfig {
+	a.Helper()
+	m := kmsg.NewPtrDescribeConfigsRequest()
+	m.IncludeSynonyms = true
+	m.Resources = []kmsg.DescribeConfigsRequestResource{{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: topic, ConfigNames: []string{name}}}
+	r := ask[*kmsg.DescribeConfigsResponse](a, m).Resources[0]
+	if r.ErrorCode != 0 || len(r.Configs) != 1 {
+		a.Fatalf("%+v", r)
+	}
+	return r.Configs[0]
+}
+
+func TestTopicConfigs(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	a := newAdmin(t, address)
+	out, err := a.create("t", 2, "retention.ms", "1000", "cleanup.policy", "delete")
+	if err != nil || len(out.Configs) < 30 || out.NumPartitions != 2 {
+		t.Fatalf("%+v %v", out, err)
+	}
+	for _, row := range [][2]string{{"no.such", "1"}, {"retention.ms", "x"}, {"remote.storage.enable", "true"}} {
+		if out, err := a.create("u", 1, row[0], row[1]); err != kerr.InvalidConfig || out.ErrorMessage == nil {
+			t.Errorf("%v: %v", row, err)
+		}
+		if err := a.set("t", row[0], kmsg.IncrementalAlterConfigOpSet, &row[1]); err != kerr.InvalidConfig {
+			t.Errorf("%v: %v", row, err)
+		}
+	}
+	compact := "compact"
+	if err := a.set("t", "cleanup.policy", kmsg.IncrementalAlterConfigOpAppend, &compact); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.set("t", "retention.ms", kmsg.IncrementalAlterConfigOpAppend, &compact); err != kerr.InvalidConfig {
+		t.Fatal(err)
+	}
+	if err := a.set("none", "retention.ms", kmsg.IncrementalAlterConfigOpDelete, nil); err != kerr.UnknownTopicOrPartition {
+		t.Fatal(err)
+	}
+	if err := a.set("t", "retention.ms", kmsg.IncrementalAlterConfigOpDelete, nil); err != nil {
+		t.Fatal(err)
+	}
+	a.c.Close()
+	stop()
+	address, stop = start(t, disk)
+	defer stop()
+	a = newAdmin(t, address)
+	if k := a.config("t", "cleanup.policy"); *k.Value != "delete,compact" || k.Source != kmsg.ConfigSourceDynamicTopicConfig || len(k.ConfigSynonyms) != 2 {
+		t.Fatalf("%+v", k)
+	}
+	if k := a.config("t", "retention.ms"); *k.Value != "604800000" || k.Source != kmsg.ConfigSourceDefaultConfig {
+		t.Fatalf("%+v", k)
+	}
+}
+
+func TestLegacyAlterReplacesAll(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	a.mustCreate("t", 1, "retention.ms", "1000", "retention.bytes", "5")
+	m := kmsg.NewPtrAlterConfigsRequest()
+	m.Resources = []kmsg.AlterConfigsRequestResource{{
+		ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "t",
+		Configs: []kmsg.AlterConfigsRequestResourceConfig{{Name: "retention.ms", Value: kmsg.StringPtr("7")}},
+	}}
+	for _, only := range []bool{true, false} {
+		before := *a.config("t", "retention.bytes").Value
+		m.ValidateOnly = only
+		if r := ask[*kmsg.AlterConfigsResponse](a, m); r.Resources[0].ErrorCode != 0 {
+			t.Fatalf("%+v", r)
+		}
+		if only && *a.config("t", "retention.bytes").Value != before {
+			t.Fatal("only validated, and changed")
+		}
+	}
+	if ms, bytes := *a.config("t", "retention.ms").Value, *a.config("t", "retention.bytes").Value; ms != "7" || bytes != "-1" {
+		t.Fatal(ms, bytes)
+	}
+}
+
+func TestPartitionsAreAdded(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	a.mustCreate("t", 2)
+	for _, row := range []struct {
+		topic string
+		count int32
+		want  error
+	}{{"t", 2, kerr.InvalidPartitions}, {"t", 1, kerr.InvalidPartitions}, {"t", 5, nil}, {"u", 5, kerr.UnknownTopicOrPartition}} {
+		m := kmsg.NewPtrCreatePartitionsRequest()
+		m.Topics = []kmsg.CreatePartitionsRequestTopic{{Topic: row.topic, Count: row.count}}
+		if err := kerr.ErrorForCode(ask[*kmsg.CreatePartitionsResponse](a, m).Topics[0].ErrorCode); err != row.want {
+			t.Errorf("%+v: %v", row, err)
+		}
+	}
+	p, ctx := client(t, address, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := p.ProduceSync(ctx, &kgo.Record{Topic: "t", Partition: 4, Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTopicsAreDeletedByID(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	out, err := a.create("t", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := kmsg.NewPtrDeleteTopicsRequest()
+	m.Topics = []kmsg.DeleteTopicsRequestTopic{{TopicID: out.TopicID}, {TopicID: [16]byte{1}}, {Topic: kmsg.StringPtr("none")}}
+	r := ask[*kmsg.DeleteTopicsResponse](a, m)
+	for i, want := range []error{nil, kerr.UnknownTopicID, kerr.UnknownTopicOrPartition} {
+		if err := kerr.ErrorForCode(r.Topics[i].ErrorCode); err != want {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if *r.Topics[0].Topic != "t" {
+		t.Error(r.Topics[0])
+	}
+}
+
+func TestManyTopicsOfOneRequest(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	m := kmsg.NewPtrCreateTopicsRequest()
+	for i := range 10_000 {
+		topic := kmsg.NewCreateTopicsRequestTopic()
+		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = fmt.Sprintf("t%d", i), 1, 1
+		m.Topics = append(m.Topics, topic)
+	}
+	begin := time.Now()
+	for _, topic := range ask[*kmsg.CreateTopicsResponse](a, m).Topics {
+		if topic.ErrorCode != 0 {
+			t.Fatal(topic.Topic, topic.ErrorCode)
+		}
+	}
+	if took := time.Since(begin); took > 8*time.Second {
+		t.Fatalf("%v", took)
+	}
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "wide", 10_001, 1
+	m.Topics = []kmsg.CreateTopicsRequestTopic{topic}
+	if r := ask[*kmsg.CreateTopicsResponse](a, m); kerr.ErrorForCode(r.Topics[0].ErrorCode) != kerr.PolicyViolation {
+		t.Fatalf("%+v", r.Topics[0])
+	}
+	a.mustCreate("wide", 9_999)
+}
