@@ -173,4 +173,6 @@ func (c *conn) allPositions(name string, positions []broker.GroupPosition, stabl
 
 // pendingPosition says whether a transaction that has not ended will set the
 // position of a group.
-func (s *Server) pendingPosition(string, [16]byte, int) bool { return false }
+func (s *Server) pendingPosition(group string, topic [16]byte, partition int) bool {
+	return s.transactions.pending(group, topic, partition)
+}

@@ -12,7 +12,9 @@ func (c *conn) apiVersions(r *request) (kmsg.Response, error) {
 	if err := r.decode(kmsg.NewPtrApiVersionsRequest()); err != nil {
 		return nil, err
 	}
-	return c.versions(), nil
+	answer := c.versions()
+	addFeatures(answer, r.version)
+	return answer, nil
 }
 
 func (c *conn) versions() *kmsg.ApiVersionsResponse {

@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,17 +50,9 @@ type transactionNote struct {
 	// found in their logs.
 	Begun      int64              `json:"begun,omitempty"` // unix ms, 0: none is open
 	Partitions []broker.Partition `json:"partitions,omitempty"`
-	Groups     []string           `json:"groups,omitempty"`
-	Offsets    []pendingOffset    `json:"offsets,omitempty"`
-}
-
-// pendingOffset is a group's position that the transaction commits.
-type pendingOffset struct {
-	Group     string           `json:"group"`
-	Partition broker.Partition `json:"partition"`
-	Offset    int64            `json:"offset"`
-	Epoch     int32            `json:"epoch"` // the leader's, -1 unknown
-	Metadata  string           `json:"metadata,omitempty"`
+	Groups     []string           `json:"groups,omitempty"` // whose positions it may set
+	// By group, those it sets.
+	Positions map[string][]broker.GroupPosition `json:"positions,omitempty"`
 }
 
 // transaction is a transactional id and its transactions, one after another.
@@ -100,7 +94,29 @@ func (t *transaction) begin(now int64) {
 
 // closed empties what there was of the transaction.
 func (n *transactionNote) closed() {
-	n.Begun, n.Partitions, n.Groups, n.Offsets = 0, nil, nil, nil
+	n.Begun, n.Partitions, n.Groups, n.Positions = 0, nil, nil, nil
+}
+
+// joined is the note with another group.
+func (n *transactionNote) joined(group string) {
+	if !slices.Contains(n.Groups, group) {
+		n.Groups = append(slices.Clone(n.Groups), group)
+	}
+}
+
+// set replaces positions of a group.
+func (n *transactionNote) set(group string, positions []broker.GroupPosition) {
+	all := maps.Clone(n.Positions)
+	if all == nil {
+		all = map[string][]broker.GroupPosition{}
+	}
+	kept := slices.DeleteFunc(slices.Clone(all[group]), func(old broker.GroupPosition) bool {
+		return slices.ContainsFunc(positions, func(p broker.GroupPosition) bool {
+			return p.TopicID == old.TopicID && p.Partition == old.Partition
+		})
+	})
+	all[group] = append(kept, positions...)
+	n.Positions = all
 }
 
 func (n *transactionNote) encode() []byte {

@@ -137,3 +137,65 @@ func TestTransactions(t *testing.T) {
 		t.Errorf("%d values after the restart", len(got))
 	}
 }
+
+// TestOffsetsInTransactions copies one topic to another: every record moves once,
+// whatever is aborted in between.
+func TestOffsetsInTransactions(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	p, ctx := client(t, address, kgo.DefaultProduceTopic("in"))
+	createTopic(t, p, ctx, "in", 2)
+	createTopic(t, p, ctx, "out", 3)
+	const n = 500
+	for i := range n {
+		p.Produce(ctx, kgo.StringRecord(fmt.Sprint(i)), func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := p.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for life := 0; life < 2; life++ {
+		s, err := kgo.NewGroupTransactSession(
+			kgo.SeedBrokers(address), kgo.TransactionalID("copy"), kgo.ConsumerGroup("copiers"), kgo.ConsumeTopics("in"),
+			kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DefaultProduceTopic("out"),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved, rounds := 0, 0
+		for moved < n*3/4 && life == 0 || life == 1 {
+			wait, cancel := context.WithTimeout(ctx, time.Second)
+			records := s.PollRecords(wait, 50).Records()
+			cancel()
+			if len(records) == 0 {
+				break
+			}
+			if err := s.Begin(); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range records {
+				s.Produce(ctx, kgo.StringRecord(string(r.Value)), nil)
+			}
+			rounds++
+			committed, err := s.End(ctx, kgo.TransactionEndTry(rounds%4 != 3))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if committed {
+				moved += len(records)
+			}
+		}
+		s.Close()
+	}
+	got := values(ctx, t, address, "out", n, kgo.ReadCommitted())
+	for i := range n {
+		if got[fmt.Sprint(i)] != 1 {
+			t.Errorf("%d was moved %d times", i, got[fmt.Sprint(i)])
+		}
+	}
+	p.Close()
+}

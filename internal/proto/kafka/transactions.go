@@ -41,6 +41,8 @@ type transactions struct {
 	mu struct {
 		sync.Mutex
 		byID map[string]*transaction
+		// Open transactions that may set a group's positions.
+		byGroup map[string]map[*transaction]struct{}
 	}
 }
 
@@ -56,7 +58,7 @@ func ledgerNumber(n uint32) string { return fmt.Sprintf("transactions/%d", n) }
 // open.
 func newTransactions(s *broker.Session, c clock.Clock, log *slog.Logger) (*transactions, error) {
 	k := &transactions{session: s, clock: c, log: log, ids: &producerIDs{session: s}}
-	k.mu.byID = map[string]*transaction{}
+	k.mu.byID, k.mu.byGroup = map[string]*transaction{}, map[string]map[*transaction]struct{}{}
 	byProducer := map[record.ProducerID]*transaction{}
 	for n := range uint32(transactionLedgers) {
 		notes, err := s.Ledger(ledgerNumber(n))
@@ -70,9 +72,7 @@ func newTransactions(s *broker.Session, c clock.Clock, log *slog.Logger) (*trans
 			}
 			k.mu.byID[note.Key] = t
 			byProducer[t.note.ID] = t
-			for _, p := range t.note.Partitions {
-				t.partitions[p] = struct{}{}
-			}
+			t.adopt(k)
 		}
 	}
 	now := c.Millis()
@@ -225,9 +225,49 @@ func (k *transactions) end(t *transaction, commit, bump bool) int16 {
 	if err := k.session.Change(c); err != nil {
 		return transactionCode(err)
 	}
+	k.leaveGroups(t)
 	t.note = n
 	clear(t.partitions)
 	return errNone
+}
+
+// adopt takes in what the note says of the open transaction.
+func (t *transaction) adopt(k *transactions) {
+	for _, p := range t.note.Partitions {
+		t.partitions[p] = struct{}{}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, g := range t.note.Groups {
+		if k.mu.byGroup[g] == nil {
+			k.mu.byGroup[g] = map[*transaction]struct{}{}
+		}
+		k.mu.byGroup[g][t] = struct{}{}
+	}
+}
+
+func (k *transactions) leaveGroups(t *transaction) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, g := range t.note.Groups {
+		if delete(k.mu.byGroup[g], t); len(k.mu.byGroup[g]) == 0 {
+			delete(k.mu.byGroup, g)
+		}
+	}
+}
+
+// pending says whether an open transaction will set the group's position.
+func (k *transactions) pending(group string, topic [16]byte, partition int) bool {
+	k.mu.Lock()
+	open := slices.Collect(maps.Keys(k.mu.byGroup[group]))
+	k.mu.Unlock()
+	return slices.ContainsFunc(open, func(t *transaction) bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return slices.ContainsFunc(t.note.Positions[group], func(p broker.GroupPosition) bool {
+			return p.TopicID == topic && p.Partition == partition
+		})
+	})
 }
 
 // ending is the change that ends a transaction, but for the value of its note.
@@ -239,6 +279,11 @@ func (k *transactions) ending(t *transaction, fence identity, commit bool) *brok
 	slices.SortFunc(c.Appends, func(a, b broker.PartitionBlob) int {
 		return cmp.Or(cmp.Compare(a.Partition.Topic, b.Partition.Topic), cmp.Compare(a.Partition.Number, b.Partition.Number))
 	})
+	if commit {
+		for _, g := range slices.Sorted(maps.Keys(t.note.Positions)) {
+			c.Notes = append(c.Notes, broker.LedgerNotes{Ledger: broker.PositionsLedger(g), Notes: broker.PositionNotes(t.note.Positions[g])})
+		}
+	}
 	return c
 }
 
@@ -294,8 +339,22 @@ func (k *transactions) expire(t *transaction) {
 }
 
 // enlist makes partitions part of the id's open transaction, which begins with
-// the first. With noted it is durable before any message is.
+// the first. It is durable before any message is.
 func (k *transactions) enlist(id string, who identity, fenced int16, partitions []broker.Partition) int16 {
+	return k.change(id, who, fenced, func(n *transactionNote) int16 {
+		n.Partitions = slices.Clone(n.Partitions)
+		for _, p := range partitions {
+			if !slices.Contains(n.Partitions, p) {
+				n.Partitions = append(n.Partitions, p)
+			}
+		}
+		return errNone
+	})
+}
+
+// change makes f's changes to the note of an open transaction, which may begin
+// with them.
+func (k *transactions) change(id string, who identity, fenced int16, f func(n *transactionNote) int16) int16 {
 	t := k.find(id)
 	if t == nil {
 		return kerr.InvalidProducerIDMapping.Code
@@ -306,11 +365,8 @@ func (k *transactions) enlist(id string, who identity, fenced int16, partitions 
 	}
 	n := t.note
 	n.Begun = cmp.Or(n.Begun, k.clock.Millis())
-	n.Partitions = slices.Clone(n.Partitions)
-	for _, p := range partitions {
-		if !slices.Contains(n.Partitions, p) {
-			n.Partitions = append(n.Partitions, p)
-		}
+	if code := f(&n); code != errNone {
+		return code
 	}
 	return k.amend(t, &n)
 }
@@ -322,9 +378,7 @@ func (k *transactions) amend(t *transaction, n *transactionNote) int16 {
 	}
 	t.begin(n.Begun)
 	t.note = *n
-	for _, p := range n.Partitions {
-		t.partitions[p] = struct{}{}
-	}
+	t.adopt(k)
 	return errNone
 }
 
