@@ -27,6 +27,10 @@ func (s *State) Apply(c *Command) Result {
 		return s.deleteExchange(c.Space, c.Name, c.IfUnused)
 	case OpTopicPut:
 		return s.putTopic(c.Topic)
+	case OpSharePut:
+		return s.putShare(c.Queue)
+	case OpShareDelete:
+		return s.deleteShare(c.Space, *c.On, c.Name)
 	case OpTopicDelete:
 		return s.deleteTopic(c.Space, c.Name)
 	case OpTopicAlter:
@@ -121,12 +125,17 @@ func (s *State) putQueue(q *Queue) Result {
 			return Result{Outcome: Limited, Name: q.Name, Limit: limit}
 		}
 	}
-	q.Log = s.nextLog
-	s.nextLog++
-	s.mark("c", "", "")
+	switch {
+	case n.Topics[q.Name] != nil:
+		return Result{Outcome: Invalid, Name: "there is a topic of this name"}
+	case q.View != nil && !q.over(n.Topics[q.View.Topic]):
+		return Result{Outcome: Missing, Name: q.View.Topic}
+	}
+	r := Result{Queue: q}
+	s.number(q.Parts(), &r.Effects)
 	s.addQueue(q)
 	s.mark("q", q.Namespace, q.Name)
-	return Result{Queue: q, Effects: Effects{Opened: []*Queue{q}}}
+	return r
 }
 
 func (s *State) deleteQueue(space, name string) Result {
@@ -142,7 +151,12 @@ func (s *State) deleteQueue(space, name string) Result {
 func (s *State) removeQueue(q *Queue, effects *Effects) {
 	delete(s.namespaces[q.Namespace].Queues, q.Name)
 	s.mark("q", q.Namespace, q.Name)
-	effects.Closed = append(effects.Closed, q)
+	effects.Closed = append(effects.Closed, q.Parts()...)
+	if q.View != nil {
+		if t := s.Topic(q.Namespace, q.View.Topic); t != nil {
+			delete(t.views, q.Name)
+		}
+	}
 	for source := range maps.Clone(q.sources) {
 		s.removeDestination(source, q.Name, false, effects)
 	}
@@ -185,6 +199,9 @@ func (s *State) autoDelete(e *Exchange, effects *Effects) {
 func (s *State) end(b *Binding) (route.Target, map[*Exchange]int) {
 	if b.ToExchange {
 		return b.exchange.target, b.exchange.sources
+	}
+	if b.topic != nil {
+		return b.topic.target, b.topic.sources
 	}
 	return b.queue.target, b.queue.sources
 }
@@ -289,17 +306,26 @@ func (s *State) resolve(n *Namespace, b *Binding) bool {
 		b.exchange = n.Exchanges[b.Destination]
 		return b.exchange != nil
 	}
-	b.queue = n.Queues[b.Destination]
-	return b.queue != nil
+	if b.queue = n.Queues[b.Destination]; b.queue == nil {
+		b.topic = n.Topics[b.Destination]
+		return b.topic != nil
+	}
+	return b.queue.View == nil
 }
 
 func (s *State) addBinding(source *Exchange, b *Binding) {
-	if b.ToExchange {
+	switch {
+	case b.ToExchange:
 		b.Durable = source.Durable && b.exchange.Durable
 		if b.exchange.sources == nil {
 			b.exchange.sources = map[*Exchange]int{}
 		}
-	} else {
+	case b.topic != nil:
+		b.Durable = source.Durable
+		if b.topic.sources == nil {
+			b.topic.sources = map[*Exchange]int{}
+		}
+	default:
 		b.Durable = source.Durable && b.queue.Durable
 		if b.queue.sources == nil {
 			b.queue.sources = map[*Exchange]int{}

@@ -189,6 +189,16 @@ func (l *Loader) Finish() (*State, error) {
 		}
 		s.addTopic(t)
 	}
+	for _, q := range l.queues {
+		if q.View == nil {
+			continue
+		}
+		t := s.Topic(q.Namespace, q.View.Topic)
+		if t == nil {
+			return nil, fmt.Errorf("queue %q is over no topic", q.Name)
+		}
+		t.attach(q)
+	}
 	for _, e := range l.exchanges {
 		n := s.namespaces[e.Namespace]
 		if n == nil || !KnownKind(e.Kind) {

@@ -32,6 +32,8 @@ const (
 	OpTopicPut         Op = "topic.put"
 	OpTopicDelete      Op = "topic.delete"
 	OpTopicAlter       Op = "topic.alter"   // its settings, and partitions behind those it has
+	OpSharePut         Op = "share.put"
+	OpShareDelete      Op = "share.delete"  // On is the topic, Name the group
 	OpDropVolatile     Op = "volatile.drop" // a node starts: what was not durable is gone
 )
 

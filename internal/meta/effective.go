@@ -72,7 +72,9 @@ func (s *State) refreshQueue(n *Namespace, q *Queue) bool {
 	policy := first(n.policies.users, func(p *Policy) bool { return p.matchesQueue(q) })
 	operator := first(n.policies.operators, func(p *Policy) bool { return p.matchesQueue(q) })
 	before, now := q.effective.Load(), s.effective(q, policy, operator)
-	q.effective.Store(now)
+	for _, part := range q.Parts() {
+		part.effective.Store(now)
+	}
 	return before == nil || before != now && !reflect.DeepEqual(before.Settings, now.Settings)
 }
 
@@ -97,7 +99,7 @@ func (s *State) refreshSpace(n *Namespace, effects *Effects) {
 	clear(s.effectives) // the old policies' would never be asked for again
 	for _, q := range n.Queues {
 		if s.refreshQueue(n, q) {
-			effects.Changed = append(effects.Changed, q)
+			effects.Changed = append(effects.Changed, q.Parts()...)
 		}
 	}
 	for _, e := range n.Exchanges {

@@ -45,7 +45,11 @@ type Queue struct {
 	// a value and neither is the lower one.
 	PolicyFirst bool `json:"policy_first,omitempty"`
 
+	// View is what makes the queue one over a topic; nil of others.
+	View *View `json:"view,omitempty"`
+
 	effective atomic.Pointer[Effective]
+	parts     atomic.Pointer[[]*Queue] // nil where it is alone
 	target    route.Target
 	sources   map[*Exchange]int // bindings per source exchange
 }
@@ -121,7 +125,8 @@ type Binding struct {
 	Durable     bool            `json:"durable,omitempty"` // both ends are
 
 	identity string
-	queue    *Queue // the destination, one of the two
+	queue    *Queue // the destination, one of the three
+	topic    *Topic
 	exchange *Exchange
 }
 

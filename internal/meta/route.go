@@ -10,7 +10,13 @@ type Router struct {
 	pending  []*Exchange
 	memories []*Queue
 	more     []string // keys of the message
-	visited  map[*Exchange]bool
+
+	// Order is what keeps messages in order: those alike go to the same partition
+	// of a topic. nil is the key of the message, or Sticky where that says which
+	// topic.
+	Order   []byte
+	Sticky  uint32
+	visited map[*Exchange]bool
 }
 
 // Route appends to the router's own list the queues that a message published to
@@ -44,12 +50,17 @@ func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
 	if x.Name == "" {
 		queues := s.namespaces[x.Namespace].Queues
 		before := len(r.queues)
-		if q := queues[string(key)]; q != nil {
+		topics := s.namespaces[x.Namespace].Topics
+		if q := queues[string(key)]; q != nil && q.View == nil {
 			r.add(q)
+		} else if t := topics[string(key)]; t != nil {
+			r.addTopic(t, nil)
 		}
 		for _, k := range r.more {
-			if q := queues[k]; q != nil {
+			if q := queues[k]; q != nil && q.View == nil {
 				r.add(q)
+			} else if t := topics[k]; t != nil {
+				r.addTopic(t, nil)
 			}
 		}
 		return len(r.queues) > before
@@ -68,11 +79,32 @@ func (r *Router) step(s *State, x *Exchange, key []byte, m route.Message) bool {
 		switch {
 		case p.queue != nil:
 			r.add(p.queue)
+		case p.topic != nil:
+			r.addTopic(p.topic, key)
 		case p.exchange != nil:
 			r.push(x, p.exchange)
 		}
 	}
 	return len(r.targets) > 0
+}
+
+// addTopic appends the partition of t that messages of the key go to.
+func (r *Router) addTopic(t *Topic, key []byte) {
+	if r.Order != nil {
+		key = r.Order
+	}
+	i := int(r.Sticky) % len(t.Partitions)
+	if key != nil {
+		i = route.Partition(key, len(t.Partitions))
+	}
+	r.add(t.Partitions[i])
+}
+
+// Partition is the partition that a message bound for the topic goes to.
+func (r *Router) Partition(t *Topic, key []byte) *Queue {
+	r.queues = r.queues[:0]
+	r.addTopic(t, key)
+	return r.queues[0]
 }
 
 // add appends q unless it stands already. Only after a second exchange or with a

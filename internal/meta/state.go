@@ -26,6 +26,7 @@ var predeclared = []struct{ name, kind string }{
 type endpoint struct {
 	queue    *Queue
 	exchange *Exchange
+	topic    *Topic
 }
 
 // State is everything the control shard knows.
@@ -134,6 +135,12 @@ func (s *State) addQueue(q *Queue) {
 	q.target = s.allot(endpoint{queue: q})
 	n := s.namespaces[q.Namespace]
 	n.Queues[q.Name] = q
+	q.join()
+	if q.View != nil {
+		if t := n.Topics[q.View.Topic]; t != nil { // else it is being loaded
+			t.attach(q)
+		}
+	}
 	s.refreshQueue(n, q)
 }
 

@@ -1,6 +1,11 @@
 package meta
 
-import "reflect"
+import (
+	"maps"
+	"reflect"
+
+	"weir/internal/route"
+)
 
 // TopicID is unlike a topic's name: of this topic alone, for ever.
 type TopicID [16]byte
@@ -17,6 +22,13 @@ type Topic struct {
 	// Partitions are its logs. They are no queues that anybody can name, and the
 	// topic's settings hold for them, not their own.
 	Partitions []*Queue `json:"partitions"`
+	// Shares are the views of groups that read the topic together, by group. They
+	// are no queues that anybody can name.
+	Shares map[string]*Queue `json:"shares,omitempty"`
+
+	views   map[string]*Queue // those that have names, by name
+	target  route.Target
+	sources map[*Exchange]int
 }
 
 // Topic returns a topic or nil.
@@ -34,6 +46,9 @@ func (s *State) putTopic(t *Topic) Result {
 	}
 	if have := n.Topics[t.Name]; have != nil {
 		return Result{Outcome: Existed, Topic: have}
+	}
+	if q := n.Queues[t.Name]; q != nil {
+		return Result{Outcome: Existed, Topic: QueueTopic(q)}
 	}
 	r := Result{Topic: t}
 	s.number(t.Partitions, &r.Effects)
@@ -71,6 +86,7 @@ func (s *State) alterTopic(t *Topic) Result {
 	if len(t.Partitions) > 0 {
 		s.number(t.Partitions, &r.Effects)
 		have.Partitions = append(have.Partitions[:len(have.Partitions):len(have.Partitions)], t.Partitions...)
+		s.widenViews(have, &r.Effects)
 	}
 	s.refreshTopic(have)
 	s.mark("t", t.Namespace, t.Name)
@@ -87,6 +103,10 @@ func (s *State) refreshTopic(t *Topic) {
 
 func (s *State) addTopic(t *Topic) {
 	s.refreshTopic(t)
+	for _, q := range t.Shares {
+		s.addShare(q)
+	}
+	t.target = s.allot(endpoint{topic: t})
 	n := s.namespaces[t.Namespace]
 	n.Topics[t.Name], n.TopicIDs[t.ID] = t, t
 }
@@ -106,5 +126,15 @@ func (s *State) removeTopic(t *Topic, effects *Effects) {
 	delete(n.Topics, t.Name)
 	delete(n.TopicIDs, t.ID)
 	s.mark("t", t.Namespace, t.Name)
+	for _, q := range t.views {
+		s.removeQueue(q, effects)
+	}
+	for _, q := range t.Shares {
+		effects.Closed = append(effects.Closed, q.Parts()...)
+	}
 	effects.Closed = append(effects.Closed, t.Partitions...)
+	for source := range maps.Clone(t.sources) {
+		s.removeDestination(source, t.Name, false, effects)
+	}
+	s.giveBack(t.target)
 }
