@@ -75,6 +75,8 @@ type QueueSpec struct {
 	Class       string
 	Defaults    *Settings
 	PolicyFirst bool
+	// Begin is where a new view over a topic begins; nil is with what comes.
+	Begin *Position
 	// Arguments are the declaration as the dialect spelled it, kept for listings
 	// and for Check. Values: nil, bool, int64, float64, string, []any, map[string]any.
 	Arguments map[string]any
@@ -94,6 +96,7 @@ type QueueInfo struct {
 	Policy, OperatorPolicy         string         // names of those that apply
 	Definition                     map[string]any // of both together; nil without one
 	Class                          string         // see QueueSpec
+	Views                          string         // the topic it is a view over; "" of others
 	Retains                        bool           // keeps messages beyond their settlement
 	Log                            record.LogID
 	Ready, Unsettled, Total        uint64 // Unsettled: handed out, not settled
@@ -162,6 +165,9 @@ type Outgoing struct {
 	Message  route.Message // headers for those exchanges that look; may be nil
 	// Forget keeps the message out of what exchanges remember.
 	Forget bool
+	// Order, if not nil, is what the order of messages is kept by in a topic, in the
+	// place of Key: those alike go to the same partition.
+	Order []byte
 	// ExtraKeys are further routing keys the message is published with.
 	ExtraKeys []string
 	// Native is the message in its dialect, in up to three parts.

@@ -20,8 +20,11 @@ type Attachment struct {
 	options  AttachOptions
 	sink     Sink
 	pool     *CreditPool
-	hidden   bool // serves Pull
-	released bool // by ReleaseAll: it takes no more
+	parts    *parted // to a queue of several parts; nil to one
+	child    bool    // of such a one
+	hidden   bool    // serves Pull
+	released bool    // by ReleaseAll: it takes no more
+	left     int     // consumers when it ended; negative is not known
 	starving atomic.Bool
 	ended    atomic.Bool
 }
@@ -54,11 +57,26 @@ func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attac
 		session: s, host: e.hosts[q.Shard], log: q.Log, queue: o.Queue, sink: sink,
 		id: cursor.ConsumerID(e.nextConsumer.Add(1)), hidden: hidden,
 	}
-	begin, err := s.beginning(q, &o, hidden)
+	if len(q.Parts()) > 1 {
+		a.options, a.parts = o, &parted{}
+		err = s.attachParts(q, a, &o)
+	} else {
+		err = s.attachTo(q, a, &o)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if a.options = o; o.From == nil {
+	e.touchQueue(q)
+	return a, nil
+}
+
+// attachTo attaches a to a queue, or a part of one.
+func (s *Session) attachTo(q *meta.Queue, a *Attachment, o *AttachOptions) *Error {
+	begin, err := s.beginning(q, o, a.hidden)
+	if err != nil {
+		return err
+	}
+	if a.options = *o; o.From == nil {
 		a.pool = o.Pool
 	}
 	var failed error
@@ -70,11 +88,7 @@ func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attac
 	if err == nil && failed != nil {
 		err = attachError(failed, q.Namespace, o.Queue)
 	}
-	if err != nil {
-		return nil, err
-	}
-	e.touchQueue(q)
-	return a, nil
+	return err
 }
 
 // beginning returns what attaches a to its queue.
@@ -117,6 +131,12 @@ func attachError(err error, space, queue string) *Error {
 
 // Join has the attachment's leases, those it has and those to come, count in p.
 func (a *Attachment) Join(p *CreditPool) {
+	if a.parts != nil {
+		for _, child := range a.parts.all {
+			child.Join(p)
+		}
+		return
+	}
 	if a.pool == p || a.options.From != nil {
 		return
 	}
@@ -134,11 +154,16 @@ func (a *Attachment) Join(p *CreditPool) {
 
 // Credit allows so many more leases, from the next Flush on.
 func (a *Attachment) Credit(delta int64) {
+	if a.parts != nil {
+		a.parts.credit()
+		return
+	}
 	a.session.op(a.host, op{kind: opCredit, attachment: a, n: delta})
 }
 
 // Settle decides about the leases in [lo, hi), from the next Flush on.
 func (a *Attachment) Settle(lo, hi record.Offset, o Outcome) {
+	a, lo, hi = a.part(lo, hi)
 	if o == Reject {
 		a.session.noteRejected(a.host)
 	}
@@ -153,7 +178,17 @@ func (a *Attachment) Detach() {
 	s := a.session
 	s.Flush()
 	left := -1
-	a.host.call(func(m *shard.Machine) { left = m.Cancel(a.log, a.id) })
+	if a.parts != nil {
+		for _, child := range a.parts.all {
+			child.Detach()
+		}
+		left = a.parts.all[0].left
+	} else {
+		a.host.call(func(m *shard.Machine) { left = m.Cancel(a.log, a.id) })
+	}
+	if a.left = left; a.child {
+		return
+	}
 	s.engine.attachments.remove(a)
 	if !a.hidden {
 		s.engine.consumerGone(a, left)
@@ -166,29 +201,41 @@ func (a *Attachment) Detach() {
 func (a *Attachment) ReleaseAll() {
 	s := a.session
 	s.Flush()
-	if a.pool != nil {
-		a.pool.forget(a)
-	}
 	ended := a.ended.Swap(true)
-	left := -1
-	a.host.call(func(m *shard.Machine) {
-		if !ended {
-			left = m.Cancel(a.log, a.id)
-		}
-		n := m.Detach(a.log, a.id, true)
-		if a.pool != nil {
-			a.pool.give(int64(n))
-		}
-	})
+	left := a.release(ended)
 	delete(s.attachments, a)
 	a.released = true
-	if ended {
+	if ended || a.child {
 		return
 	}
 	s.engine.attachments.remove(a)
 	if !a.hidden {
 		s.engine.consumerGone(a, left)
 	}
+}
+
+// release gives back what is leased and returns how many consumers are left.
+func (a *Attachment) release(ended bool) int {
+	if a.parts != nil {
+		for _, child := range a.parts.all {
+			child.ReleaseAll()
+		}
+		return a.parts.all[0].left
+	}
+	if a.pool != nil {
+		a.pool.forget(a)
+	}
+	a.left = -1
+	a.host.call(func(m *shard.Machine) {
+		if !ended {
+			a.left = m.Cancel(a.log, a.id)
+		}
+		n := m.Detach(a.log, a.id, true)
+		if a.pool != nil {
+			a.pool.give(int64(n))
+		}
+	})
+	return a.left
 }
 
 // Reserve implements shard.Receiver.

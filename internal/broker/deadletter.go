@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sort"
 	"sync"
 	"time"
 
@@ -156,7 +157,7 @@ type deadLetterer struct {
 	publisher *Publisher
 	router    meta.Router
 	aheadOf   record.LogID
-	ahead     map[record.Offset][]byte
+	ahead     []segment.Entry
 
 	mu      sync.Mutex
 	pending map[uint64]deadLetter // by sequence
@@ -171,7 +172,7 @@ func (w *deadLetterer) send(l deadLetter) {
 	}
 	rec := l.Record
 	if rec == nil {
-		if rec = w.read(l); rec == nil {
+		if rec, l.Index = w.read(l); rec == nil {
 			w.engine.deadLetters.done()
 			return
 		}
@@ -182,7 +183,16 @@ func (w *deadLetterer) send(l deadLetter) {
 		w.engine.fail(err)
 		return
 	}
-	rewrite := w.engine.options.DeadLetter[env.Dialect]
+	o := &w.engine.options
+	rewrite := o.DeadLetter[env.Dialect]
+	if rewrite == nil {
+		if native, err = w.convert(rec, l.Index, &env); err != nil {
+			o.Log.Warn("message cannot be converted to be dead-lettered", "queue", q.Name, "err", err)
+			w.stored(l)
+			return
+		}
+		rewrite = o.DeadLetter[env.Dialect]
+	}
 	now := q.Effective() // one look: a policy may change it meanwhile
 	if now.DeadLetterTo == nil || rewrite == nil {
 		w.stored(l)
@@ -198,6 +208,16 @@ func (w *deadLetterer) send(l deadLetter) {
 		return
 	}
 	w.publish(l, q, *now.DeadLetterTo, &env, &out)
+}
+
+// convert makes a message one of a dialect that can be dead-lettered.
+func (w *deadLetterer) convert(rec []byte, index uint32, env *record.Envelope) ([]byte, error) {
+	o := &w.engine.options
+	converted, err := o.Converters.Convert(rec, index, o.DeadLetterAs)
+	if err != nil {
+		return nil, err
+	}
+	return record.Decode(converted, env)
 }
 
 // publish routes a rewritten message on the dead-letterer's own authority: the
@@ -254,20 +274,34 @@ func deadReason(w shard.Why) DeadReason {
 // aheadBytes is read from the shelf at once: dead letters mostly come in order.
 const aheadBytes = 256 << 10
 
-// read fetches a record from the shelf, or from what was read ahead.
-func (w *deadLetterer) read(l deadLetter) []byte {
-	if w.aheadOf != l.Log || w.ahead[l.Offset] == nil {
-		w.aheadOf, w.ahead = l.Log, map[record.Offset][]byte{}
-		err := l.host.shelf.Read(l.Log, l.Offset, aheadBytes, func(e segment.Entry) bool {
-			w.ahead[e.Offset] = e.Record
-			return true
-		})
-		if err != nil {
-			w.engine.fail(err)
-			return nil
-		}
+// read fetches a record from the shelf, or from what was read ahead, and tells
+// which of its messages is meant.
+func (w *deadLetterer) read(l deadLetter) ([]byte, uint32) {
+	if rec, index := w.readAhead(l); rec != nil {
+		return rec, index
 	}
-	return w.ahead[l.Offset]
+	w.aheadOf, w.ahead = l.Source, nil
+	err := l.host.shelf.Read(l.Source, l.Offset, aheadBytes, func(e segment.Entry) bool {
+		w.ahead = append(w.ahead, e)
+		return true
+	})
+	if err != nil {
+		w.engine.fail(err)
+		return nil, 0
+	}
+	return w.readAhead(l)
+}
+
+// readAhead finds the record that covers a dead letter's offset.
+func (w *deadLetterer) readAhead(l deadLetter) ([]byte, uint32) {
+	if w.aheadOf != l.Source {
+		return nil, 0
+	}
+	i := sort.Search(len(w.ahead), func(i int) bool { return w.ahead[i].Offset > l.Offset }) - 1
+	if i < 0 || l.Offset >= w.ahead[i].Offset+countOf(w.ahead[i].Record) {
+		return nil, 0
+	}
+	return w.ahead[i].Record, uint32(l.Offset - w.ahead[i].Offset)
 }
 
 // completed runs on an engine goroutine when dead letters are durable.

@@ -96,6 +96,13 @@ func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {
 	if spec.Durable && !spec.Exclusive {
 		q.Shard = e.place()
 	}
+	if t, err := s.viewed(spec.Name); err != nil {
+		return nil, false, err
+	} else if t != nil {
+		if err := s.view(t, q, spec.Begin); err != nil {
+			return nil, false, err
+		}
+	}
 	results, err := e.control.propose(meta.Command{Op: meta.OpQueuePut, Queue: q})
 	if err != nil {
 		return nil, false, err
@@ -227,8 +234,18 @@ func (s *Session) PurgeQueue(name string) (uint64, *Error) {
 		return 0, err
 	}
 	var n uint64
+	for _, part := range q.Parts() {
+		purged, err := s.purge(part)
+		if n += purged; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (s *Session) purge(q *meta.Queue) (n uint64, err *Error) {
 	done := make(chan struct{})
-	h := e.hosts[q.Shard]
+	h := s.engine.hosts[q.Shard]
 	h.whenOpen(q.Log, func(m *shard.Machine) {
 		m.WhenReleased(q.Log, func() {
 			n = m.Purge(q.Log)
@@ -411,9 +428,16 @@ func (s *Session) mayBind(state *meta.State, b *BindingSpec, object Object) *Err
 			return err
 		}
 	}
-	if object == ObjectQueue {
-		if _, err := s.queue(b.Destination); err != nil {
+	if object == ObjectQueue && state.Topic(s.namespace, b.Destination) == nil {
+		q, err := s.queue(b.Destination)
+		if err != nil {
 			return err
+		}
+		if q.View != nil {
+			return &Error{
+				Code: CodeInvalid, Object: ObjectQueue, Name: q.Name, Space: s.namespace,
+				Text: "a cursor over a topic takes no messages of its own: bind the topic",
+			}
 		}
 	} else if state.Exchange(s.namespace, b.Destination) == nil {
 		return notFound(ObjectExchange, s.namespace, b.Destination)
@@ -450,6 +474,13 @@ func shardConfig(q *meta.Queue) shard.Config {
 	}
 	if s.Overflow != nil {
 		c.Overflow = shard.Overflow(*s.Overflow)
+	}
+	if v := q.View; v != nil { // whatever a policy says of what holds messages
+		c = shard.Config{
+			MaxLength: -1, MaxBytes: -1, DeadLetter: c.DeadLetter, HasTTL: c.HasTTL, TTL: c.TTL, SingleActive: c.SingleActive,
+			BackoffMin: c.BackoffMin, BackoffMax: c.BackoffMax, Lease: c.Lease, DeliveryLimit: c.DeliveryLimit,
+			NoReturns: c.NoReturns, Source: v.Source, Begin: v.Begin,
+		}
 	}
 	return c
 }

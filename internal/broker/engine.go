@@ -1,12 +1,14 @@
 package broker
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,6 +60,11 @@ type Options struct {
 	// DeadLetter rewrites messages on their way to a dead-letter exchange, by
 	// the dialect of their native bytes.
 	DeadLetter map[record.Dialect]DeadLetterFunc
+	// Converters translate messages for who reads another dialect.
+	Converters record.Converters
+	// DeadLetterAs is the dialect that messages are converted to on their way to a
+	// dead-letter exchange where DeadLetter has nothing for their own.
+	DeadLetterAs record.Dialect
 	// Published tells what a stored message was published with, by dialect.
 	Published map[record.Dialect]PublishedFunc
 	// Openers look into records that hold several messages, by dialect.
@@ -100,9 +107,18 @@ type engine struct {
 	blockPool   sync.Pool
 	reads       chan struct{} // bounds concurrent reads of the shelf
 
-	logs struct {
-		sync.RWMutex
-		queues map[record.LogID]*meta.Queue
+	logs logs
+}
+
+// logs tell whose a log is.
+type logs struct {
+	sync.RWMutex
+	queues map[record.LogID]*meta.Queue
+}
+
+func (l *logs) note(queues []*meta.Queue) {
+	for _, q := range queues {
+		l.queues[q.Log] = q
 	}
 }
 
@@ -341,11 +357,12 @@ func (e *engine) reconcile() {
 	state := e.control.state
 	for _, space := range state.Namespaces() {
 		for _, q := range state.Namespace(space).Queues {
-			e.logs.queues[q.Log] = q
+			e.logs.note(q.Parts())
 		}
 		for _, t := range state.Namespace(space).Topics {
-			for _, p := range t.Partitions {
-				e.logs.queues[p.Log] = p
+			e.logs.note(t.Partitions)
+			for _, q := range t.Shares {
+				e.logs.note(q.Parts())
 			}
 		}
 		for _, x := range state.Namespace(space).Exchanges {
@@ -363,6 +380,8 @@ func (e *engine) reconcile() {
 				known[q.Log] = true
 			}
 		}
+		// In the order of their making: a view comes after what it is over.
+		slices.SortFunc(queues, func(a, b *meta.Queue) int { return cmp.Compare(a.Log, b.Log) })
 		e.hosts[id].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
 			for _, q := range queues {
 				if now := shardConfig(q); !m.Configured(q.Log, now) {

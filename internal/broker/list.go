@@ -63,14 +63,26 @@ func describe(q *meta.Queue) QueueInfo {
 		Namespace: q.Namespace, Name: q.Name, Durable: q.Durable, Exclusive: q.Exclusive, AutoDelete: q.AutoDelete,
 		Owner: q.Owner, Arguments: q.Arguments, Log: q.Log,
 		Policy: now.Policy, OperatorPolicy: now.Operator, Definition: now.Definition, Class: q.Class,
-		Retains: now.RetainMillis != nil || now.RetainBytes != nil || isStream(q),
+		Views: viewTopic(q), Retains: now.RetainMillis != nil || now.RetainBytes != nil || isStream(q),
 	}
 }
 
 // fill adds the counts of q at this moment.
 func (e *engine) fill(info *QueueInfo, q *meta.Queue) {
-	h := e.hosts[q.Shard]
-	h.call(func(m *shard.Machine) { info.count(m, q) })
+	e.hosts[q.Shard].call(func(m *shard.Machine) { info.count(m, q) })
+	for _, part := range q.Parts()[1:] {
+		e.hosts[part.Shard].call(func(m *shard.Machine) { info.addPart(m, part) })
+	}
+}
+
+// addPart adds the counts of a part of the queue. Who consumes one consumes all.
+func (i *QueueInfo) addPart(m *shard.Machine, part *meta.Queue) {
+	var c QueueInfo
+	c.count(m, part)
+	i.Ready, i.Unsettled, i.Total = i.Ready+c.Ready, i.Unsettled+c.Unsettled, i.Total+c.Total
+	i.ReadyBytes, i.Bytes = i.ReadyBytes+c.ReadyBytes, i.Bytes+c.Bytes
+	i.Published, i.Delivered = i.Published+c.Published, i.Delivered+c.Delivered
+	i.Acked, i.Redelivered = i.Acked+c.Acked, i.Redelivered+c.Redelivered
 }
 
 func (i *QueueInfo) count(m *shard.Machine, q *meta.Queue) cursor.ConsumerID {
@@ -166,6 +178,11 @@ func (e *engine) describeAll(queues []*meta.Queue) []QueueInfo {
 				active[i] = infos[i].count(m, queues[i])
 			}
 		})
+	}
+	for i, q := range queues {
+		for _, part := range q.Parts()[1:] {
+			e.hosts[part.Shard].call(func(m *shard.Machine) { infos[i].addPart(m, part) })
+		}
 	}
 	if !slices.ContainsFunc(active, func(id cursor.ConsumerID) bool { return id != 0 }) {
 		return infos

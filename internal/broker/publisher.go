@@ -170,6 +170,10 @@ func (p *Publisher) blockFor(h *host) *block {
 func (p *Publisher) route(m *Outgoing) (*routed, *Error) {
 	e := p.session.engine
 	version := e.version.Load()
+	if m.Order != nil {
+		r, _, err := p.resolve(m)
+		return r, err
+	}
 	if p.last.version == version && p.last.exchange == m.Exchange && p.last.key == string(m.Key) && len(m.ExtraKeys) == 0 {
 		return &p.last, nil
 	}
@@ -214,6 +218,7 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 		return nil, false, err
 	}
 	r := &routed{version: e.version.Load(), exchange: m.Exchange, key: string(m.Key)}
+	p.router.Order, p.router.Sticky = m.Order, uint32(s.id)
 	queues := p.router.Route(state, x, m.Key, m.Message, m.ExtraKeys...)
 	for _, q := range queues {
 		r.add(e.hosts[q.Shard], q.Log)

@@ -8,6 +8,7 @@ import "weir/internal/shard"
 type Puller struct {
 	session *Session
 	byQueue map[string]*Attachment // hidden ones
+	turn    int                    // part of a queue of several that is asked first
 }
 
 // Puller returns a new puller.
@@ -25,6 +26,38 @@ func (p *Puller) Pull(queue string, autoSettle bool) (Pulled, bool, *Error) {
 	if err != nil {
 		return Pulled{}, false, err
 	}
+	if a.parts == nil {
+		return a.pull(autoSettle)
+	}
+	var got Pulled
+	found, ready := false, uint64(0)
+	for i := range a.parts.all { // each has its turn to be the first
+		n := (p.turn + i) % len(a.parts.all)
+		child := a.parts.all[n]
+		if found {
+			child.host.call(func(m *shard.Machine) {
+				if c, ok := m.Counts(child.log); ok {
+					ready += c.Ready
+				}
+			})
+			continue
+		}
+		one, ok, err := child.pull(autoSettle)
+		if err != nil {
+			return Pulled{}, false, err
+		}
+		if ready += one.Ready; ok {
+			found, got = true, Pulled{Attachment: a, Delivery: one.Delivery}
+			got.Delivery.Offset = ofPart(n, one.Delivery.Offset)
+			p.turn = n + 1
+		}
+	}
+	got.Ready = ready
+	return got, found, nil
+}
+
+// pull takes one message from the queue, or its part, that a is attached to.
+func (a *Attachment) pull(autoSettle bool) (Pulled, bool, *Error) {
 	type answer struct {
 		d     Delivery
 		ok    bool
@@ -55,7 +88,7 @@ func (p *Puller) attachment(queue string) (*Attachment, *Error) {
 		return nil, err
 	}
 	s.engine.touchQueue(q)
-	if a := p.byQueue[queue]; a != nil && a.log == q.Log && !a.released {
+	if a := p.byQueue[queue]; a != nil && a.log == q.Log && !a.released && a.partCount() == len(q.Parts()) {
 		return a, nil
 	}
 	a, err := s.newAttachment(AttachOptions{Queue: queue}, nil, true)

@@ -48,7 +48,19 @@ func (s *Session) readable(name string) (*meta.Queue, *Error) {
 	if err := s.mayRead(e.control.state, name); err != nil {
 		return nil, err // before it is said whether there is one
 	}
-	return s.queue(name)
+	q, err := s.queue(name)
+	if err == nil && q.View != nil {
+		err = s.may(e.control.state, auth.Read, ObjectTopic, q.View.Topic)
+	}
+	return q, err
+}
+
+// sourceOf is the log that has the messages of a queue.
+func sourceOf(q *meta.Queue) record.LogID {
+	if q.View != nil {
+		return q.View.Source
+	}
+	return q.Log
 }
 
 // resolve turns a position into an offset.
@@ -70,7 +82,7 @@ func (s *Session) resolve(q *meta.Queue, at Position) (record.Offset, *Error) {
 		return at.Offset, nil
 	}
 	if h.shelf != nil {
-		o, ok, err := h.shelf.OffsetByTime(q.Log, at.UnixMillis)
+		o, ok, err := h.shelf.OffsetByTime(sourceOf(q), at.UnixMillis)
 		if err != nil {
 			s.engine.fail(err)
 			return 0, &Error{Code: CodeInternal, Text: "storage failed"}
@@ -80,7 +92,7 @@ func (s *Session) resolve(q *meta.Queue, at Position) (record.Offset, *Error) {
 		}
 	}
 	var o record.Offset
-	err := s.call(q, func(m *shard.Machine) { o = m.TailOffsetByTime(q.Log, at.UnixMillis) })
+	err := s.call(q, func(m *shard.Machine) { o = m.TailOffsetByTime(sourceOf(q), at.UnixMillis) })
 	return o, err
 }
 
@@ -99,14 +111,20 @@ func (s *Session) Rewind(queue string, to Position) *Error {
 	if err != nil {
 		return err
 	}
-	if now := q.Effective(); now.RetainMillis == nil && now.RetainBytes == nil || isStream(q) {
+	if now := q.Effective(); q.View == nil && now.RetainMillis == nil && now.RetainBytes == nil || isStream(q) {
 		return &Error{Code: CodeInvalid, Object: ObjectQueue, Name: queue, Space: s.namespace, Field: "retention", Text: "the queue retains nothing"}
 	}
-	o, err := s.resolve(q, to)
-	if err != nil {
-		return err
+	for _, part := range q.Parts() {
+		o, err := s.resolve(part, to)
+		if err != nil {
+			return err
+		}
+		err = s.apply(part, func(dst []byte) []byte { return shard.AppendRewind(dst, part.Log, o) })
+		if err != nil {
+			return err
+		}
 	}
-	return s.apply(q, func(dst []byte) []byte { return shard.AppendRewind(dst, q.Log, o) })
+	return nil
 }
 
 // apply proposes a command on the queue's log and waits until it is applied.
@@ -134,6 +152,9 @@ func (s *Session) Read(queue string, from Position, n int) ([]Delivery, record.O
 	if err != nil {
 		return nil, 0, err
 	}
+	if len(q.Parts()) > 1 {
+		return s.readParts(q, from, n)
+	}
 	at, err := s.resolve(q, from)
 	if err != nil {
 		return nil, 0, err
@@ -156,13 +177,19 @@ func (s *Session) read(q *meta.Queue, at record.Offset, n int) ([]Delivery, reco
 	if h := s.engine.hosts[q.Shard]; h.shelf != nil && at < view.TailBase {
 		for more := true; more && len(got) < n && next < view.TailBase; {
 			more = false
-			err := h.shelf.Read(q.Log, next, readBytes, func(entry segment.Entry) bool {
+			err := h.shelf.Read(view.Source, next, readBytes, func(entry segment.Entry) bool {
 				if entry.Offset >= view.TailBase {
 					return false
 				}
-				more, next = true, entry.Offset+1
-				if !view.Missing(entry.Offset) {
-					got = append(got, Delivery{Offset: entry.Offset, Record: entry.Record})
+				count := record.Offset(1)
+				if view.Source != q.Log {
+					count = countOf(entry.Record)
+				}
+				more = true
+				for next = max(next, entry.Offset); next < min(entry.Offset+count, view.TailBase) && len(got) < n; next++ {
+					if !view.Missing(next) {
+						got = append(got, Delivery{Offset: next, Record: entry.Record, Of: uint32(count), Index: uint32(next - entry.Offset)})
+					}
 				}
 				return len(got) < n
 			})
@@ -173,8 +200,53 @@ func (s *Session) read(q *meta.Queue, at record.Offset, n int) ([]Delivery, reco
 		}
 	}
 	for i := 0; i < len(view.Offsets) && len(got) < n; i++ {
-		got = append(got, Delivery{Offset: view.Offsets[i], Record: view.Records[i]})
+		d := Delivery{Offset: view.Offsets[i], Record: view.Records[i]}
+		if view.Indexes != nil {
+			d.Of, d.Index = uint32(countOf(d.Record)), view.Indexes[i]
+		}
+		got = append(got, d)
 		next = view.Offsets[i] + 1
+	}
+	return got, next, nil
+}
+
+// countOf is how many messages a record has.
+func countOf(rec []byte) record.Offset {
+	var e record.Envelope
+	if _, err := record.Decode(rec, &e); err != nil {
+		return 1
+	}
+	return record.Offset(max(e.Count, 1))
+}
+
+// readParts is Read of a queue of several parts, which come one after the other.
+func (s *Session) readParts(q *meta.Queue, from Position, n int) ([]Delivery, record.Offset, *Error) {
+	first, at := partOf(from.Offset)
+	var got []Delivery
+	next := from.Offset
+	for i, part := range q.Parts() {
+		if i < first {
+			continue
+		}
+		to := from
+		if to.Offset = 0; i == first {
+			to.Offset = at
+		}
+		o, err := s.resolve(part, to)
+		if err != nil {
+			return nil, 0, err
+		}
+		some, after, err := s.read(part, o, n-len(got))
+		if err != nil {
+			return nil, 0, err
+		}
+		for k := range some {
+			some[k].Offset = ofPart(i, some[k].Offset)
+		}
+		got, next = append(got, some...), ofPart(i, after)
+		if len(got) == n {
+			break
+		}
 	}
 	return got, next, nil
 }

@@ -72,6 +72,9 @@ func (s *Session) recalled(router *meta.Router, b *BindingSpec, rec []byte) []*m
 		if q := state.Queue(s.namespace, b.Destination); q != nil {
 			return []*meta.Queue{q}
 		}
+		if t := state.Topic(s.namespace, b.Destination); t != nil {
+			return []*meta.Queue{router.Partition(t, nil)}
+		}
 		return nil
 	}
 	x := state.Exchange(s.namespace, b.Destination)

@@ -88,12 +88,25 @@ func (s *Survey) Each(yield func(q *QueueCounts) bool) {
 				}
 			})
 		}
-		for i := range some {
+		for i, q := range some {
+			for _, part := range q.Parts()[1:] {
+				s.engine.hosts[part.Shard].call(func(m *shard.Machine) { counts[i].addPart(m, part) })
+			}
 			if !yield(&counts[i]) {
 				return
 			}
 		}
 	}
+}
+
+// addPart adds the counts of a part of the queue. Who consumes one consumes all.
+func (i *QueueCounts) addPart(m *shard.Machine, part *meta.Queue) {
+	var c QueueCounts
+	c.count(m, part)
+	i.Ready, i.Unsettled, i.Total = i.Ready+c.Ready, i.Unsettled+c.Unsettled, i.Total+c.Total
+	i.ReadyBytes, i.Bytes = i.ReadyBytes+c.ReadyBytes, i.Bytes+c.Bytes
+	i.Published, i.Delivered = i.Published+c.Published, i.Delivered+c.Delivered
+	i.Acked, i.Redelivered = i.Acked+c.Acked, i.Redelivered+c.Redelivered
 }
 
 func (i *QueueCounts) count(m *shard.Machine, q *meta.Queue) {

@@ -68,6 +68,7 @@ func (t *Transaction) Publish(m *Outgoing) (int, *Error) {
 // Settle adds a decision about the leases in [lo, hi) of an attachment of the
 // same session.
 func (t *Transaction) Settle(a *Attachment, lo, hi record.Offset, o Outcome) {
+	a, lo, hi = a.part(lo, hi)
 	if o == Reject {
 		t.session.noteRejected(a.host)
 	}

@@ -31,7 +31,7 @@ const (
 	OpParameterDelete  Op = "parameter.delete"
 	OpTopicPut         Op = "topic.put"
 	OpTopicDelete      Op = "topic.delete"
-	OpTopicAlter       Op = "topic.alter"   // its settings, and partitions behind those it has
+	OpTopicAlter       Op = "topic.alter" // its settings, and partitions behind those it has
 	OpSharePut         Op = "share.put"
 	OpShareDelete      Op = "share.delete"  // On is the topic, Name the group
 	OpDropVolatile     Op = "volatile.drop" // a node starts: what was not durable is gone
