@@ -49,7 +49,7 @@ func (s *Session) DeclareQueue(spec QueueSpec) (QueueInfo, bool, *Error) {
 		e.churn.created.Add(1)
 	}
 	info := describe(q)
-	if !created {
+	if !created || q.View != nil {
 		e.fill(&info, q)
 	}
 	return info, created, nil
@@ -109,7 +109,7 @@ func (s *Session) createQueue(spec *QueueSpec) (*meta.Queue, bool, *Error) {
 	}
 	switch r := results[0]; r.Outcome {
 	case meta.Done:
-		return r.Queue, true, nil
+		return r.Queue, true, s.begun(r.Queue)
 	case meta.Existed:
 		if r.Queue.Exclusive && r.Queue.Owner != s.owner() {
 			return nil, false, &Error{Code: CodeLocked, Object: ObjectQueue, Name: spec.Name, Space: s.namespace, Text: "exclusive to another session"}
@@ -428,16 +428,9 @@ func (s *Session) mayBind(state *meta.State, b *BindingSpec, object Object) *Err
 			return err
 		}
 	}
-	if object == ObjectQueue && state.Topic(s.namespace, b.Destination) == nil {
-		q, err := s.queue(b.Destination)
-		if err != nil {
+	if object == ObjectQueue {
+		if err := s.takesMessages(state, b.Destination); err != nil {
 			return err
-		}
-		if q.View != nil {
-			return &Error{
-				Code: CodeInvalid, Object: ObjectQueue, Name: q.Name, Space: s.namespace,
-				Text: "a cursor over a topic takes no messages of its own: bind the topic",
-			}
 		}
 	} else if state.Exchange(s.namespace, b.Destination) == nil {
 		return notFound(ObjectExchange, s.namespace, b.Destination)
@@ -446,6 +439,21 @@ func (s *Session) mayBind(state *meta.State, b *BindingSpec, object Object) *Err
 		return notFound(ObjectExchange, s.namespace, b.Source)
 	}
 	return nil
+}
+
+// takesMessages refuses to bind what cannot be a destination.
+func (s *Session) takesMessages(state *meta.State, name string) *Error {
+	if state.Topic(s.namespace, name) != nil {
+		return nil
+	}
+	q, err := s.queue(name)
+	if err == nil && q.View != nil {
+		err = &Error{
+			Code: CodeInvalid, Object: ObjectQueue, Name: q.Name, Space: s.namespace,
+			Text: "a cursor over a topic takes no messages of its own: bind the topic",
+		}
+	}
+	return err
 }
 
 // shardConfig is what the settings that hold for a queue mean to its shard.

@@ -71,7 +71,7 @@ func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 // giveUp ends the waiting for messages of the partitions that had none.
 func (s *Session) giveUp(queues []*meta.Queue, parts []FetchPart, out []Fetched) {
 	for i, q := range queues {
-		if q != nil && parts[i].From >= out[i].Stable {
+		if q != nil && (parts[i].From >= out[i].Stable || !isStream(q)) {
 			s.engine.hosts[q.Shard].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.GiveUp(q.Log, s) }}})
 		}
 	}
@@ -99,6 +99,9 @@ func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, limits Fetc
 }
 
 func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, committed bool, more chan struct{}) Fetched {
+	if !isStream(q) {
+		return s.fetchQueue(q, from, maxBytes, more)
+	}
 	var b shard.Blobs
 	found, end := false, record.Offset(0)
 	err := s.call(q, func(m *shard.Machine) {

@@ -30,6 +30,7 @@ type TopicInfo struct {
 	Partitions      int
 	Settings        Settings
 	Arguments       map[string]any // not to be changed
+	Queue           bool           // it is a queue, which can be read like a topic
 }
 
 // TopicID tells a topic from all others there ever were.
@@ -215,7 +216,7 @@ func (s *Session) Topic(name string) (TopicInfo, *Error) {
 	defer c.mu.RUnlock()
 	t := c.state.Topic(s.namespace, name)
 	if t == nil {
-		return TopicInfo{}, notFound(ObjectTopic, s.namespace, name)
+		return s.queueTopic(name)
 	}
 	return describeTopic(t, t.ID), nil
 }
@@ -227,6 +228,9 @@ func (s *Session) TopicByID(id TopicID) (TopicInfo, *Error) {
 	defer c.mu.RUnlock()
 	t := c.state.Namespace(s.namespace).TopicIDs[id]
 	if t == nil {
+		if q := s.engine.queueOf(meta.TopicQueue(id)); q != nil && q.Namespace == s.namespace {
+			return s.queueTopic(q.Name)
+		}
 		return TopicInfo{}, notFound(ObjectTopic, s.namespace, "")
 	}
 	return describeTopic(t, t.ID), nil
@@ -266,6 +270,13 @@ func (s *Session) partition(verb auth.Verb, topic string, number int) (*meta.Que
 		return nil, err
 	}
 	t := c.state.Topic(s.namespace, topic)
+	if t == nil && number == 0 {
+		q, err := s.queue(topic)
+		if err != nil || q.View != nil {
+			return nil, notFound(ObjectTopic, s.namespace, topic)
+		}
+		return q, nil
+	}
 	if t == nil || number < 0 || number >= len(t.Partitions) {
 		return nil, notFound(ObjectTopic, s.namespace, topic)
 	}
@@ -296,6 +307,16 @@ func (s *Session) Append(topic string, number int, b *Blob, done func(first reco
 	if len(b.Native) > record.MessageBytesMax {
 		return &Error{Code: CodeTooLarge, Object: ObjectMessage, Text: "message too large"}
 	}
+	if !isStream(q) {
+		return s.appendEach(q, b, done)
+	}
+	s.appendBlob(q, b, done)
+	s.engine.gate.wait(s)
+	return nil
+}
+
+// appendBlob is Append to a log.
+func (s *Session) appendBlob(q *meta.Queue, b *Blob, done func(first record.Offset, err *Error)) {
 	if s.appender == nil {
 		s.appender = s.Publisher(nil)
 	}
@@ -310,6 +331,4 @@ func (s *Session) Append(topic string, number int, b *Blob, done func(first reco
 	a.submission = &submission{publisher: s.appender}
 	a.submission.pending.Store(1)
 	h.submit([]*block{a}, nil)
-	s.engine.gate.wait(s)
-	return nil
 }

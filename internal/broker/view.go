@@ -6,6 +6,7 @@ import (
 	"weir/internal/auth"
 	"weir/internal/meta"
 	"weir/internal/record"
+	"weir/internal/shard"
 )
 
 // A queue named after a topic, viewMark and a name of its own is a view: it is
@@ -90,6 +91,20 @@ func (s *Session) begin(p *meta.Queue, at *Position) (int64, *Error) {
 	return int64(o), err
 }
 
+// begun returns when a new view is where it begins: what is stored after that is
+// in it.
+func (s *Session) begun(q *meta.Queue) *Error {
+	if q.View == nil {
+		return nil
+	}
+	for _, part := range q.Parts() {
+		if err := s.call(part, func(*shard.Machine) {}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkView refuses settings that a queue which holds no messages of its own
 // cannot have.
 func checkView(q *meta.Queue) *Error {
@@ -130,6 +145,9 @@ func partOf(o record.Offset) (part int, offset record.Offset) {
 	return int(o >> partShift), o & (1<<partShift - 1)
 }
 
+// partCredit is more than any part will ever hand out.
+const partCredit = 1 << 40
+
 // parted is an attachment to all parts of a queue: one attachment per part, whose
 // deliveries it passes on as its own.
 type parted struct {
@@ -161,7 +179,10 @@ func (s *Session) attachParts(q *meta.Queue, a *Attachment, o *AttachOptions) *E
 	}
 	for i, part := range q.Parts() {
 		options := *o
-		options.Pool, options.Credit = pool, 0
+		options.Pool = pool
+		if options.Credit > 0 {
+			options.Credit, a.parts.credited = partCredit, true
+		}
 		child := &Attachment{
 			session: s, host: s.engine.hosts[part.Shard], log: part.Log, queue: o.Queue, sink: partSink{a, i},
 			id: a.id, hidden: a.hidden, child: true, pool: pool,
@@ -174,9 +195,6 @@ func (s *Session) attachParts(q *meta.Queue, a *Attachment, o *AttachOptions) *E
 			return err
 		}
 		a.parts.all = append(a.parts.all, child)
-	}
-	if o.Credit > 0 {
-		a.Credit(o.Credit)
 	}
 	return nil
 }
@@ -201,7 +219,7 @@ func (p *parted) credit() {
 	}
 	p.credited = true
 	for _, child := range p.all {
-		child.Credit(1 << 40)
+		child.Credit(partCredit)
 	}
 }
 

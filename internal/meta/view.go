@@ -129,7 +129,19 @@ func (s *State) deleteShare(space, topic, group string) Result {
 // QueueTopic shows a queue as a topic of one partition.
 func QueueTopic(q *Queue) *Topic {
 	t := &Topic{Namespace: q.Namespace, Name: q.Name, Settings: q.Settings, Partitions: []*Queue{q}}
-	copy(t.ID[:], "queue")
+	copy(t.ID[:], queueTopicID)
 	binary.BigEndian.PutUint64(t.ID[8:], uint64(q.Log))
 	return t
+}
+
+// queueTopicID begins the ids of queues shown as topics.
+const queueTopicID = "queue\x00\x00\x00"
+
+// TopicQueue is the log of the queue that an id of QueueTopic stands for, 0 for an
+// id of another kind.
+func TopicQueue(id TopicID) record.LogID {
+	if string(id[:8]) != queueTopicID {
+		return 0
+	}
+	return record.LogID(binary.BigEndian.Uint64(id[8:]))
 }

@@ -185,7 +185,7 @@ func (m *Machine) passes(v *Log, o record.Offset) bool {
 	b := &v.blob
 	why := WhyPurged
 	switch expiry := v.expiry(&b.envelope); {
-	case b.record == nil:
+	case b.record == nil || v.source.unmade(o, &b.envelope):
 	case expiry != 0 && expiry <= m.now:
 		why = WhyExpired
 	default:
@@ -199,6 +199,15 @@ func (m *Machine) passes(v *Log, o record.Offset) bool {
 		}
 	}
 	return true
+}
+
+// unmade says whether a record that can be read is no message: it is a marker, or
+// its transaction was aborted.
+func (l *Log) unmade(o record.Offset, e *record.Envelope) bool {
+	if e.Producer.Part != record.PartTransaction {
+		return e.Producer.Part.Marker()
+	}
+	return slices.ContainsFunc(l.abortedIn(o, o+1), func(a Aborted) bool { return a.Producer == e.Producer.ID })
 }
 
 // trimViews settles what a log lets go of in its views.

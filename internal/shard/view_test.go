@@ -307,3 +307,101 @@ func bodyOf(rec []byte) []byte {
 	native, _ := record.Decode(rec, &e)
 	return native
 }
+
+// TestViewShowsWhatIsCommitted hands out neither what may be undone nor what was.
+func TestViewShowsWhatIsCommitted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newOverlook(t)
+		w.m.Lead(w.now)
+		for id := record.LogID(8); id < 10; id++ { // from the first message and from the end
+			c := Config{MaxLength: -1, MaxBytes: -1, Source: sourceLog, Begin: int64(id) - 9}
+			w.apply(func(dst []byte) []byte { return AppendOpen(dst, id, c.Encode()) })
+		}
+		r := &taker{}
+		if err := w.m.Attach(9, 1, r, AttachOptions{Auto: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.m.Credit(9, 1, 1<<40)
+		var want []record.Offset
+		type transaction struct{ offsets []record.Offset }
+		open := map[uint64]*transaction{}
+		sequence := map[uint64]uint32{}
+		next := record.Offset(0)
+		add := func(id uint64, part record.Part, count uint32) {
+			e := record.Envelope{Dialect: 2, Timestamp: w.now, Count: count}
+			if id != 0 {
+				e.Producer = record.Producer{ID: record.ProducerID(id), Part: part, Sequence: sequence[id]}
+			}
+			if !part.Marker() {
+				sequence[id] += count
+			}
+			w.apply(func(dst []byte) []byte {
+				return record.Append(AppendMessage(dst, []record.LogID{sourceLog}), &e, []byte("m"))
+			})
+			next += record.Offset(count)
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			id := rapid.Uint64Range(0, 3).Draw(t, "producer")
+			at := next
+			switch tx := open[id]; {
+			case id != 0 && tx != nil && rapid.IntRange(0, 2).Draw(t, "end") == 0:
+				part := record.PartAbort
+				if rapid.Bool().Draw(t, "commit") {
+					part = record.PartCommit
+					want = append(want, tx.offsets...)
+				}
+				add(id, part, 1)
+				delete(open, id)
+			default:
+				count := uint32(rapid.IntRange(1, 3).Draw(t, "count"))
+				part := record.PartNone
+				if id != 0 {
+					part = record.PartTransaction
+				}
+				add(id, part, count)
+				for o := at; o < next; o++ {
+					if id == 0 {
+						want = append(want, o)
+						continue
+					}
+					if open[id] == nil {
+						open[id] = &transaction{}
+					}
+					open[id].offsets = append(open[id].offsets, o)
+				}
+			}
+			w.turns()
+			stable := w.m.logs[sourceLog].stable()
+			for _, d := range r.got {
+				if d.Offset >= stable {
+					t.Fatalf("%d was handed out, stable is %d", d.Offset, stable)
+				}
+			}
+		}
+		for id := range open {
+			add(id, record.PartAbort, 1)
+		}
+		w.turns()
+		var got []record.Offset
+		for _, d := range r.got {
+			got = append(got, d.Offset)
+		}
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Fatalf("handed out %v, not %v", got, want)
+		}
+		if n := w.m.logs[9].cursor.Unsettled().Len(); n != 0 || w.m.logs[8].next != next {
+			t.Fatalf("%d are left", n)
+		}
+	})
+}
+
+// turns lets the leader do what there is to do.
+func (w *overlook) turns() {
+	for range 4 {
+		w.now++
+		w.m.Turn(w.now)
+		w.apply(w.m.TakeCommands)
+		w.m.Dispatch()
+	}
+}
