@@ -11,7 +11,7 @@ const (
 
 func dataAPIs() map[int16]*api {
 	return map[int16]*api{
-		keyProduce:     {3, 12, true, (*conn).produce},
+		keyProduce:     {0, 13, true, (*conn).produce},
 		keyFetch:       {4, 12, true, (*conn).fetch},
 		keyListOffsets: {1, 8, true, (*conn).listOffsets},
 		keyMetadata:    {0, 12, true, (*conn).metadata},

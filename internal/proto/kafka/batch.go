@@ -66,10 +66,10 @@ func readBatch(b []byte) (k batch, rest []byte, code int16) {
 	records := int32(binary.BigEndian.Uint32(k.bytes[57:]))
 	switch {
 	case k.bytes[16] != 2:
-		return k, nil, kerr.UnsupportedForMessageFormat.Code
+		return k, nil, kerr.InvalidRecord.Code
 	case crc32.Checksum(k.bytes[batchCRCAt:], castagnoli) != binary.BigEndian.Uint32(k.bytes[17:]):
 		return k, nil, kerr.CorruptMessage.Code
-	case records < 1 || last != records-1:
+	case binary.BigEndian.Uint64(k.bytes) != 0, records < 1 || last != records-1:
 		return k, nil, kerr.InvalidRecord.Code
 	}
 	if !k.readProducer() {

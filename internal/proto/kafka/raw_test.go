@@ -17,15 +17,20 @@ import (
 	"weir/internal/vfs"
 )
 
-// batch is a record batch of n empty records, which nobody but a consumer opens.
+// batch is a record batch of n records without key and value.
 func batch(n int32, change func(b []byte)) []byte {
-	b := make([]byte, 61+int(n))
+	b := make([]byte, 61, 61+7*n)
+	for i := range n {
+		b = append(b, 12, 0, 0, byte(2*i), 1, 1, 0)
+	}
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-12))
 	b[16] = 2
 	binary.BigEndian.PutUint32(b[23:], uint32(n-1))
-	binary.BigEndian.PutUint64(b[35:], 1)
 	binary.BigEndian.PutUint64(b[43:], 1<<64-1)
 	binary.BigEndian.PutUint32(b[57:], uint32(n))
+	now := uint64(time.Now().UnixMilli())
+	binary.BigEndian.PutUint64(b[27:], now)
+	binary.BigEndian.PutUint64(b[35:], now)
 	if change != nil {
 		change(b)
 	}
@@ -44,7 +49,8 @@ func TestBadBatchesAreRefused(t *testing.T) {
 	topic := kmsg.NewMetadataRequestTopic()
 	topic.Topic = kmsg.StringPtr("t")
 	m.Topics, m.AllowAutoTopicCreation = append(m.Topics, topic), true
-	if _, err := m.RequestWith(ctx, c); err != nil {
+	made, err := m.RequestWith(ctx, c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	wrong := batch(1, nil)
@@ -58,10 +64,16 @@ func TestBadBatchesAreRefused(t *testing.T) {
 		"checksum":        {wrong, kerr.CorruptMessage},
 		"lying length":    {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[8:], 1<<30) }), kerr.CorruptMessage},
 		"negative length": {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[8:], 1<<31) }), kerr.CorruptMessage},
-		"old magic":       {batch(1, func(b []byte) { b[16] = 1 }), kerr.UnsupportedForMessageFormat},
+		"old magic":       {batch(1, func(b []byte) { b[16] = 1 }), kerr.InvalidRecord},
 		"no epoch":        {batch(1, func(b []byte) { binary.BigEndian.PutUint64(b[43:], 7); b[51] = 255 }), kerr.InvalidRecord},
 		"control":         {batch(1, func(b []byte) { b[22] |= 1 << 5 }), kerr.InvalidRecord},
 		"nobody's part":   {batch(1, func(b []byte) { b[22] |= 1 << 4 }), kerr.InvalidRecord},
+		"lying records":   {batch(3, func(b []byte) { b[61+7]++ }), kerr.InvalidRecord},
+		"not compressed":  {batch(3, func(b []byte) { b[22] = 2 }), kerr.InvalidRecord},
+		"no such codec":   {batch(3, func(b []byte) { b[22] = 7 }), kerr.InvalidRecord},
+		"base offset":     {batch(3, func(b []byte) { b[7] = 7 }), kerr.InvalidRecord},
+		"two batches":     {append(batch(1, nil), batch(1, nil)...), kerr.InvalidRecord},
+		"in the future":   {batch(1, func(b []byte) { b[27], b[35] = 1, 1 }), kerr.InvalidTimestamp},
 		"no records":      {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[57:], 0) }), kerr.InvalidRecord},
 		"lying count":     {batch(1, func(b []byte) { binary.BigEndian.PutUint32(b[23:], 1<<31-1) }), kerr.InvalidRecord},
 		"good":            {batch(3, nil), nil},
@@ -70,7 +82,7 @@ func TestBadBatchesAreRefused(t *testing.T) {
 		topic := kmsg.NewProduceRequestTopic()
 		part := kmsg.NewProduceRequestTopicPartition()
 		part.Records = row.batch
-		topic.Topic, topic.Partitions = "t", append(topic.Partitions, part)
+		topic.Topic, topic.TopicID, topic.Partitions = "t", made.Topics[0].TopicID, append(topic.Partitions, part)
 		m.Acks, m.Topics = -1, append(m.Topics, topic)
 		answer, err := m.RequestWith(ctx, c)
 		if err != nil {

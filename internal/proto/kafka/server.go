@@ -37,6 +37,8 @@ type Options struct {
 
 // Server serves any number of connections.
 type Server struct {
+	unpacking chan struct{} // has a value for each batch that is being unpacked
+
 	options      Options
 	apis         map[int16]*api
 	groups       *coordinator
@@ -73,7 +75,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	s := &Server{options: o, apis: apis(), groups: newCoordinator(&o), transactions: transactions}
+	s := &Server{options: o, apis: apis(), unpacking: make(chan struct{}, unpackAtOnce), groups: newCoordinator(&o), transactions: transactions}
 	s.mu.conns = map[*conn]struct{}{}
 	return s, nil
 }

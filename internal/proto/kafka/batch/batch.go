@@ -107,9 +107,10 @@ func (b Batch) SetTime(unixMillis int64) {
 	b.Seal()
 }
 
-// SetMaxTime writes what the greatest time of a record is, unix ms, and seals the
-// batch.
-func (b Batch) SetMaxTime(unixMillis int64) {
-	binary.BigEndian.PutUint64(b[maxTimeAt:], uint64(unixMillis))
+// SetCreateTime says that records have times of their own, of which this is the
+// greatest, unix ms, and seals the batch.
+func (b Batch) SetCreateTime(newest int64) {
+	binary.BigEndian.PutUint16(b[attributesAt:], b.Attributes()&^appendTimeFlag)
+	binary.BigEndian.PutUint64(b[maxTimeAt:], uint64(newest))
 	b.Seal()
 }

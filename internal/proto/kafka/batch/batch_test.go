@@ -122,7 +122,7 @@ func expect(t *rapid.T, native []byte, want []record.Message) {
 func TestCheck(t *testing.T) {
 	messages := []record.Message{{Timestamp: 5, Key: []byte("a")}, {Delta: 1, Timestamp: 9}, {Delta: 2, Timestamp: 9, Key: []byte{}}}
 	f, err := build(t, batch.LZ4, 3, messages).Check(budget)
-	if want := (batch.Facts{MinTime: 5, MaxTime: 9, MaxDelta: 1, NullKeys: true, Bytes: f.Bytes, Dense: true}); err != nil || f != want {
+	if want := (batch.Facts{MinTime: 5, MaxTime: 9, MaxDelta: 1, Keyless: 1, Bytes: f.Bytes, Dense: true}); err != nil || f != want {
 		t.Fatalf("%+v, not %+v: %v", f, want, err)
 	}
 	for name, change := range map[string]func(b batch.Batch){
@@ -136,6 +136,29 @@ func TestCheck(t *testing.T) {
 		change(b)
 		if _, err := b.Check(budget); !errors.Is(err, record.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	messages := []record.Message{{Timestamp: 5, Key: []byte("a")}, {Delta: 1, Timestamp: 9}}
+	b := build(t, batch.LZ4, 3, messages)
+	for codec := batch.None; codec <= batch.Zstd; codec++ {
+		other, err := b.Recompress(codec, batch.LevelDefault, budget)
+		if err != nil || other.Codec() != codec || !other.Sound() {
+			t.Fatal(codec, err)
+		}
+		f, err := other.Check(budget)
+		if want := (batch.Facts{MinTime: 5, MaxTime: 9, MaxDelta: 1, Keyless: 1, Bytes: f.Bytes, Dense: true}); err != nil || f != want {
+			t.Fatalf("%+v, not %+v: %v", f, want, err)
+		}
+		other.SetTime(77)
+		if f, err := other.Check(budget); err != nil || !other.Sound() || f.MinTime != 77 || f.MaxTime != 77 {
+			t.Fatalf("%+v: %v", f, err)
+		}
+		other.SetCreateTime(9)
+		if f, err := other.Check(budget); err != nil || !other.Sound() || f.MinTime != 5 {
+			t.Fatalf("%+v: %v", f, err)
 		}
 	}
 }

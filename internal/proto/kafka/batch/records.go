@@ -135,11 +135,11 @@ func (b Batch) unpack(budgetBytes int64) (records []byte, release func(), err er
 
 // Facts are what only the records of a batch know.
 type Facts struct {
-	MinTime, MaxTime int64  // unix ms
-	MaxDelta         uint32 // of the first record with MaxTime
-	NullKeys         bool   // one at least has no key
-	Bytes            int64  // unpacked
-	Dense            bool   // every offset of the batch has its record
+	MinTime, MaxTime   int64  // unix ms
+	MinDelta, MaxDelta uint32 // of the first records that have them
+	Keyless            int64  // delta of the first record without a key; -1 none
+	Bytes              int64  // unpacked
+	Dense              bool   // every offset of the batch has its record
 }
 
 // Check looks at every record of a batch. An error says that they are not what
@@ -150,18 +150,38 @@ func (b Batch) Check(budgetBytes int64) (Facts, error) {
 		return Facts{}, err
 	}
 	defer release()
-	f := Facts{Bytes: int64(len(records)), Dense: b.Count() == b.LastDelta()+1}
-	n := 0
+	f := Facts{Bytes: int64(len(records)), Dense: b.Count() == b.LastDelta()+1, Keyless: -1}
+	first := true
 	err = b.walk(records, func(_ []byte, m *record.Message) bool {
-		if n == 0 || m.Timestamp > f.MaxTime {
+		if first || m.Timestamp > f.MaxTime {
 			f.MaxTime, f.MaxDelta = m.Timestamp, m.Delta
 		}
-		if n == 0 || m.Timestamp < f.MinTime {
-			f.MinTime = m.Timestamp
+		if first || m.Timestamp < f.MinTime {
+			f.MinTime, f.MinDelta = m.Timestamp, m.Delta
 		}
-		f.NullKeys = f.NullKeys || m.Key == nil
-		n++
+		if m.Key == nil && f.Keyless < 0 {
+			f.Keyless = int64(m.Delta)
+		}
+		first = false
 		return true
 	})
 	return f, err
+}
+
+// Recompress returns a batch with the same records in another compression.
+func (b Batch) Recompress(c Codec, level int, budgetBytes int64) (Batch, error) {
+	records, release, err := b.unpack(budgetBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	packed, err := Compress(c, level, records)
+	if err != nil {
+		return nil, err
+	}
+	out := append(Batch(nil), b[:headBytes]...)
+	out = append(out, packed...)
+	binary.BigEndian.PutUint16(out[attributesAt:], b.Attributes()&^codecMask|uint16(c))
+	out.Seal()
+	return out, nil
 }
