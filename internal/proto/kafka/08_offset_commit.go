@@ -5,7 +5,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
-	"weir/internal/proto/kafka/group"
 	"weir/internal/record"
 )
 
@@ -116,21 +115,11 @@ func positionCode(err *broker.Error) int16 {
 
 // checkCommit says whether the sender may commit for the group.
 func (c *conn) checkCommit(h *hosted, m *kmsg.OffsetCommitRequest) int16 {
-	code := h.checkCommit(c.server.groups.now(), m.MemberID, text(m.InstanceID), m.Generation, false)
+	code := h.checkCommit(c.server.groups.now(), m.MemberID, text(m.InstanceID), m.Generation, false, m.Version >= commitMemberEpoch)
 	if code == kerr.GroupIDNotFound.Code && m.Version < commitMemberEpoch {
 		return kerr.IllegalGeneration.Code
 	}
 	return code
-}
-
-func (h *hosted) checkCommit(now group.Millis, member, instance string, generation int32, transaction bool) int16 {
-	if h.classic == nil {
-		if generation < 0 {
-			return errNone // a consumer that assigns itself
-		}
-		return kerr.GroupIDNotFound.Code
-	}
-	return h.classic.CheckCommit(now, member, instance, group.Generation(generation), transaction)
 }
 
 // checkTransactionCommit says whether the sender may commit for the group in a
@@ -141,7 +130,7 @@ func (c *conn) checkTransactionCommit(name, member, instance string, generation 
 		return refused, nil
 	}
 	err := c.inGroup(name, func(h *hosted) {
-		refused = h.checkCommit(c.server.groups.now(), member, instance, generation, true)
+		refused = h.checkCommit(c.server.groups.now(), member, instance, generation, true, true)
 	})
 	if refused == kerr.GroupIDNotFound.Code || refused == kerr.StaleMemberEpoch.Code {
 		refused = kerr.IllegalGeneration.Code

@@ -5,6 +5,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
+	"weir/internal/proto/kafka/group"
 )
 
 // The versions in which OffsetFetch changed its shape.
@@ -115,7 +116,12 @@ func (c *conn) fetchGroup(asked *kmsg.OffsetFetchRequestGroup, stable bool, vers
 }
 
 // checkFetch says whether a member may ask. Those of classic groups always may.
-func (h *hosted) checkFetch(*kmsg.OffsetFetchRequestGroup) int16 { return errNone }
+func (h *hosted) checkFetch(asked *kmsg.OffsetFetchRequestGroup) int16 {
+	if h.modern == nil {
+		return errNone
+	}
+	return h.modern.CheckFetch(text(asked.MemberID), group.Generation(asked.MemberEpoch))
+}
 
 func (c *conn) fetchTopic(
 	name string, asked *kmsg.OffsetFetchRequestGroupTopic, found map[broker.GroupPosition]*broker.GroupPosition, stable bool, version int16,

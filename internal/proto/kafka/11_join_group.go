@@ -29,24 +29,13 @@ func (c *conn) joinGroup(r *request) (kmsg.Response, error) {
 	}
 	request := c.joinRequest(m)
 	var wait <-chan group.Answer
-	var refused int16
-	err := c.inGroup(m.Group, func(h *hosted) {
-		if h.classic == nil {
-			if m.MemberID != "" {
-				refused = kerr.UnknownMemberID.Code
-				return
-			}
-			h.classic = group.NewClassic(c.server.groups.options, c.server.groups.now())
-		}
-		var t group.Ticket
-		t, wait = c.server.groups.ticket(h)
-		h.classic.Join(c.server.groups.now(), request, t)
-	})
+	var at *group.Joined
+	err := c.inGroup(m.Group, func(h *hosted) { at, wait = c.join(h, request) })
 	switch {
 	case err != nil:
 		return nil, err
-	case refused != errNone:
-		return joinAnswer(&group.Joined{Code: refused, Member: m.MemberID, Generation: -1}), nil
+	case at != nil:
+		return joinAnswer(at), nil
 	}
 	select {
 	case a := <-wait:
@@ -54,6 +43,24 @@ func (c *conn) joinGroup(r *request) (kmsg.Response, error) {
 	case <-c.ended:
 		return nil, errEnded
 	}
+}
+
+// join answers at once or says where the answer will be.
+func (c *conn) join(h *hosted, r *group.JoinRequest) (*group.Joined, <-chan group.Answer) {
+	k := c.server.groups
+	switch {
+	case h.modern != nil && !h.modern.Idle():
+		return h.modern.JoinClassic(k.now(), r, catalog{c.session}), nil
+	case h.classic == nil && r.Member != "":
+		return &group.Joined{Code: kerr.UnknownMemberID.Code, Member: r.Member, Generation: -1}, nil
+	case h.modern != nil:
+		h.classic, h.modern, h.dirty = h.modern.ToClassic(k.now(), k.options), nil, true
+	case h.classic == nil:
+		h.classic = group.NewClassic(k.options, k.now())
+	}
+	t, wait := k.ticket(h)
+	h.classic.Join(k.now(), r, t)
+	return nil, wait
 }
 
 func (c *conn) mayJoin(m *kmsg.JoinGroupRequest) int16 {

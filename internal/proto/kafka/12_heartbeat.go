@@ -25,10 +25,14 @@ func (c *conn) heartbeat(r *request) (kmsg.Response, error) {
 		return answer, nil
 	}
 	return answer, c.inGroup(m.Group, func(h *hosted) {
-		if h.classic == nil {
+		now, generation := c.server.groups.now(), group.Generation(m.Generation)
+		switch {
+		case h.classic != nil:
+			answer.ErrorCode = h.classic.Heartbeat(now, m.MemberID, text(m.InstanceID), generation)
+		case h.modern != nil:
+			answer.ErrorCode = h.modern.HeartbeatClassic(now, m.MemberID, text(m.InstanceID), generation)
+		default:
 			answer.ErrorCode = kerr.UnknownMemberID.Code
-			return
 		}
-		answer.ErrorCode = h.classic.Heartbeat(c.server.groups.now(), m.MemberID, text(m.InstanceID), group.Generation(m.Generation))
 	})
 }

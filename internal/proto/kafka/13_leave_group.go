@@ -34,15 +34,18 @@ func (c *conn) leaveMembers(h *hosted, m *kmsg.LeaveGroupRequest, answer *kmsg.L
 	for i := range m.Members {
 		o := kmsg.NewLeaveGroupResponseMember()
 		o.MemberID, o.InstanceID = m.Members[i].MemberID, m.Members[i].InstanceID
-		if h.classic == nil {
-			o.ErrorCode = kerr.UnknownMemberID.Code
-		} else {
+		switch {
+		case h.classic != nil:
 			o.ErrorCode = h.classic.Leave(o.MemberID, text(o.InstanceID))
+		case h.modern != nil:
+			o.ErrorCode = h.modern.LeaveClassic(c.server.groups.now(), o.MemberID, text(o.InstanceID))
+		default:
+			o.ErrorCode = kerr.UnknownMemberID.Code
 		}
 		left = left || o.ErrorCode == errNone
 		answer.Members = append(answer.Members, o)
 	}
-	if left {
+	if left && h.classic != nil {
 		h.classic.Left(c.server.groups.now())
 	}
 }

@@ -32,19 +32,22 @@ func (c *conn) syncGroup(r *request) (kmsg.Response, error) {
 		request.Assignments[a.MemberID] = append([]byte(nil), a.MemberAssignment...)
 	}
 	var wait <-chan group.Answer
+	at := &group.Synced{Code: kerr.UnknownMemberID.Code}
 	err := c.inGroup(m.Group, func(h *hosted) {
-		if h.classic == nil {
-			return
+		switch k := c.server.groups; {
+		case h.classic != nil:
+			var t group.Ticket
+			t, wait = k.ticket(h)
+			h.classic.Sync(k.now(), request, t)
+		case h.modern != nil:
+			at = h.modern.SyncClassic(k.now(), request)
 		}
-		var t group.Ticket
-		t, wait = c.server.groups.ticket(h)
-		h.classic.Sync(c.server.groups.now(), request, t)
 	})
 	switch {
 	case err != nil:
 		return nil, err
 	case wait == nil:
-		return syncAnswer(&group.Synced{Code: kerr.UnknownMemberID.Code}), nil
+		return syncAnswer(at), nil
 	}
 	select {
 	case a := <-wait:

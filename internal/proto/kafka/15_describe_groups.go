@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"fmt"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -52,14 +50,14 @@ func (c *conn) groupOperations(name string) int32 {
 
 func (c *conn) describeGroup(h *hosted, out *kmsg.DescribeGroupsResponseGroup, version int16) {
 	if h.classic == nil {
-		if c.hasPositions(h.name) {
+		if h.modern == nil && c.hasPositions(h.name) {
 			out.State = group.Empty.String()
 			return
 		}
 		out.State = "Dead"
 		if version >= describeMissing {
 			out.ErrorCode = kerr.GroupIDNotFound.Code
-			out.ErrorMessage = kmsg.StringPtr(fmt.Sprintf("Group %s not found.", h.name))
+			out.ErrorMessage = missing(h, "classic")
 		}
 		return
 	}
@@ -80,6 +78,15 @@ func (c *conn) describeGroup(h *hosted, out *kmsg.DescribeGroupsResponseGroup, v
 		}
 		out.Members = append(out.Members, o)
 	}
+}
+
+// missing says that a group is not there, or not of a kind.
+func missing(h *hosted, kind string) *string {
+	text := "Group " + h.name + " not found."
+	if h.exists() {
+		text = "Group " + h.name + " is not a " + kind + " group."
+	}
+	return &text
 }
 
 // hasPositions says whether a group is known for what it has committed.

@@ -48,6 +48,13 @@ func among(filter []string, value string) bool {
 
 func (c *conn) listGroup(h *hosted, out *kmsg.ListGroupsResponseGroup) bool {
 	out.Group, out.GroupType = h.name, "classic"
+	if h.modern != nil {
+		out.GroupState, out.GroupType, out.ProtocolType = string(h.modern.State()), "consumer", group.ConsumerProtocol
+		if h.modern.Shared() {
+			out.GroupType, out.ProtocolType = "share", "share"
+		}
+		return true
+	}
 	if h.classic == nil {
 		out.GroupState = group.Empty.String()
 		return c.hasPositions(h.name)

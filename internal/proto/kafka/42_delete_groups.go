@@ -37,9 +37,9 @@ func (c *conn) deleteGroup(name string) (code int16, err error) {
 	var failed error
 	err = c.inGroup(name, func(h *hosted) {
 		switch {
-		case h.classic != nil && !h.classic.Idle():
+		case !h.empty():
 			code = kerr.NonEmptyGroup.Code
-		case h.classic == nil && !c.hasPositions(name):
+		case !h.exists() && !c.hasPositions(name):
 			code = kerr.GroupIDNotFound.Code
 		default:
 			failed = h.forget(c)
@@ -65,6 +65,6 @@ func (h *hosted) forget(c *conn) error {
 	case <-c.ended:
 		return errEnded
 	}
-	h.classic, h.dirty = nil, false
-	return note(c.session, groupLedgers+h.name, []broker.Note{{Key: classicKey}}, c.ended)
+	h.classic, h.modern, h.dirty = nil, nil, false
+	return note(c.session, groupLedgers+h.name, []broker.Note{{Key: classicKey}, {Key: modernKey}}, c.ended)
 }

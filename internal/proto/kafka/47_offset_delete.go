@@ -8,6 +8,7 @@ import (
 
 	"weir/internal/auth"
 	"weir/internal/broker"
+	"weir/internal/proto/kafka/group"
 )
 
 // offsetDelete forgets positions in topics that no member of the group reads.
@@ -48,16 +49,13 @@ func (c *conn) offsetDelete(r *request) (kmsg.Response, error) {
 
 func (c *conn) mayDrop(h *hosted) int16 {
 	switch {
-	case h.classic == nil && !c.hasPositions(h.name):
+	case !h.exists() && !c.hasPositions(h.name):
 		return kerr.GroupIDNotFound.Code
-	case h.classic != nil && !h.classic.Idle() && h.classic.ProtocolType() != consumerProtocol:
+	case h.classic != nil && !h.classic.Idle() && h.classic.ProtocolType() != group.ConsumerProtocol:
 		return kerr.NonEmptyGroup.Code
 	}
 	return errNone
 }
-
-// consumerProtocol is what members say whose metadata are subscriptions.
-const consumerProtocol = "consumer"
 
 // dropped fills in the answer and returns what is to be forgotten.
 func (c *conn) dropped(h *hosted, m *kmsg.OffsetDeleteRequest, answer *kmsg.OffsetDeleteResponse) []broker.GroupPosition {
@@ -81,21 +79,4 @@ func (c *conn) dropped(h *hosted, m *kmsg.OffsetDeleteRequest, answer *kmsg.Offs
 		answer.Topics = append(answer.Topics, out)
 	}
 	return drop
-}
-
-// subscribed lists the topics that members read.
-func (h *hosted) subscribed() []string {
-	if h.classic == nil || h.classic.ProtocolType() != consumerProtocol {
-		return nil
-	}
-	var all []string
-	for _, m := range h.classic.Members() {
-		for i := range m.Protocols {
-			s := kmsg.NewConsumerMemberMetadata()
-			if s.ReadFrom(m.Protocols[i].Metadata) == nil {
-				all = append(all, s.Topics...)
-			}
-		}
-	}
-	return all
 }

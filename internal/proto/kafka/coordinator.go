@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,6 +22,13 @@ const (
 	// The bounds of sessions are Kafka's.
 	sessionMin = 6 * time.Second
 	sessionMax = 30 * time.Minute
+	// modernSession is Kafka's, in milliseconds, as is how often members of a
+	// settled group heartbeat. While a group is not settled they come more often.
+	modernSession  group.Millis = 45_000
+	beatInterval                = 5 * time.Second
+	unsettledBeats              = 500 * time.Millisecond
+	// topicsRefresh is how soon new topics and partitions are assigned.
+	topicsRefresh group.Millis = 1000
 )
 
 var errEnded = errors.New("kafka: the connection is ending")
@@ -33,6 +39,7 @@ type coordinator struct {
 	clock   clock.Clock
 	log     *slog.Logger
 	options group.Options
+	modern  group.ModernOptions
 	ended   chan struct{} // closed when the server drains
 	end     sync.Once
 
@@ -46,23 +53,9 @@ type coordinator struct {
 func newCoordinator(o *Options) *coordinator {
 	k := &coordinator{clock: o.Clock, log: o.Log, ended: make(chan struct{}), options: group.Options{
 		InitialDelay: group.Millis(max(o.RebalanceDelay, 0).Milliseconds()), SizeMax: groupSizeMax,
-	}}
+	}, modern: group.ModernOptions{Session: modernSession, Refresh: topicsRefresh, SizeMax: groupSizeMax}}
 	k.mu.all = map[string]*hosted{}
 	return k
-}
-
-// hosted is one group. All but the turn belongs to whose turn it is.
-type hosted struct {
-	name string
-	turn chan struct{} // a value in it: somebody's turn
-
-	loaded  bool
-	gone    bool // forgotten by the coordinator: look it up again
-	classic *group.Classic
-	waiting map[group.Ticket]chan group.Answer
-	timer   clock.Timer
-	session *broker.Session // the last one here; it stores what time changes
-	dirty   bool
 }
 
 // close lets nothing happen any more that time brings about.
@@ -134,6 +127,7 @@ func (c *conn) takeTurn(k *coordinator, h *hosted, f func(h *hosted)) error {
 		}
 	}
 	f(h)
+	h.downgrade(k)
 	if err := h.store(c.ended); err != nil {
 		return err
 	}
@@ -172,84 +166,13 @@ func (k *coordinator) tick(h *hosted) {
 	if h.gone {
 		return
 	}
-	if h.classic != nil {
-		h.classic.Tick(k.now())
-	}
+	h.tick(k)
 	if err := h.store(k.ended); err != nil {
 		k.log.Warn("kafka: group not stored", "group", h.name, "err", err)
 		h.dirty = true
 	}
 	h.deliver()
 	k.rest(h)
-}
-
-func (h *hosted) idle() bool {
-	return !h.dirty && len(h.waiting) == 0 && (h.classic == nil || h.classic.Idle())
-}
-
-func (h *hosted) next() (group.Millis, bool) {
-	if h.classic != nil {
-		return h.classic.Next()
-	}
-	return 0, false
-}
-
-// deliver hands out the answers there are.
-func (h *hosted) deliver() {
-	if h.classic == nil {
-		return
-	}
-	for _, a := range h.classic.Answers() {
-		if answer := h.waiting[a.Ticket]; answer != nil {
-			delete(h.waiting, a.Ticket)
-			answer <- a
-		}
-	}
-}
-
-// groupLedgers is what the ledgers of groups' memberships begin with.
-const (
-	groupLedgers  = "kafka group/"
-	classicKey    = "classic"
-	groupNotFound = "kafka: group %q: %w"
-)
-
-// load reads what is kept of a group.
-func (h *hosted) load(k *coordinator) error {
-	notes, err := h.session.Ledger(groupLedgers + h.name)
-	if err != nil {
-		return fmt.Errorf(groupNotFound, h.name, err)
-	}
-	for i := range notes {
-		if notes[i].Key == classicKey {
-			c, err := group.DecodeClassic(notes[i].Value, k.options, k.now())
-			if err != nil {
-				return fmt.Errorf(groupNotFound, h.name, err)
-			}
-			h.classic = c
-		}
-	}
-	h.loaded = true
-	return nil
-}
-
-// store makes durable what changed, and waits for that.
-func (h *hosted) store(ended <-chan struct{}) error {
-	if h.classic != nil && h.classic.Changed() {
-		h.dirty = true
-	}
-	if !h.dirty {
-		return nil
-	}
-	value, err := h.classic.Encode()
-	if err != nil {
-		return fmt.Errorf(groupNotFound, h.name, err)
-	}
-	if err := note(h.session, groupLedgers+h.name, []broker.Note{{Key: classicKey, Value: value}}, ended); err != nil {
-		return err
-	}
-	h.dirty = false
-	return nil
 }
 
 // note stores notes and waits until they are durable.

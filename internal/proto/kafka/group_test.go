@@ -158,3 +158,62 @@ func TestGroupsShareAndSurviveRestart(t *testing.T) {
 		t.Fatalf("%+v", g)
 	}
 }
+
+func TestNextGenerationGroups(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	topicOf(t, address, "t", 4, 5)
+	join := func(options ...kgo.Opt) (*kgo.Client, context.Context) {
+		return client(t, address, append(options, kgo.ServerSideBalancer(), kgo.ConsumerGroup("g"), kgo.DisableAutoCommit())...)
+	}
+	a, ctx := join(kgo.ConsumeTopics("t"))
+	if got := poll(t, ctx, a, 20); len(slices.Compact(got)) != 20 {
+		t.Fatal(got)
+	}
+	if err := a.CommitUncommittedOffsets(ctx); err != nil {
+		t.Fatal(err)
+	}
+	describe := func() kmsg.ConsumerGroupDescribeResponseGroup {
+		t.Helper()
+		c, ctx := client(t, address)
+		m := kmsg.NewPtrConsumerGroupDescribeRequest()
+		m.Groups = []string{"g"}
+		answer, err := m.RequestWith(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Groups[0]
+	}
+	g := describe()
+	if g.State != "Stable" || len(g.Members) != 1 || g.Members[0].MemberType != 1 || g.AssignorName != "range" && g.AssignorName != "uniform" {
+		t.Fatalf("%+v", g)
+	}
+	a.Close()
+	stop()
+	address, stop = start(t, disk)
+	defer stop()
+	before := g.Epoch
+	if g = describe(); g.Epoch <= before || g.State != "Empty" {
+		t.Fatalf("%+v", g)
+	}
+	b, ctx := join(kgo.ConsumeTopics("t"))
+	topicMore(t, address, "t", 4)
+	c, _ := join(kgo.ConsumeTopics("t"))
+	defer b.Close()
+	defer c.Close()
+	got := map[string]bool{}
+	for len(got) < 2 {
+		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		b.PollFetches(short).EachRecord(func(r *kgo.Record) { got[string(r.Value)] = true })
+		c.PollFetches(short).EachRecord(func(r *kgo.Record) { got[string(r.Value)] = true })
+		cancel()
+		if ctx.Err() != nil {
+			t.Fatal(got, describe())
+		}
+	}
+	for value := range got {
+		if value[:4] != "more" {
+			t.Fatal(got, "was committed before")
+		}
+	}
+}

@@ -5,6 +5,22 @@ import (
 	"fmt"
 )
 
+// Subscribed lists the topics that members read, where they are consumers.
+func (g *Classic) Subscribed() []string {
+	if g.protocolType != ConsumerProtocol {
+		return nil
+	}
+	var all []string
+	for _, m := range g.members {
+		for i := range m.Protocols {
+			if s, ok := subscription(m.Protocols[i].Metadata); ok {
+				all = append(all, s.Topics...)
+			}
+		}
+	}
+	return sortedNames(all)
+}
+
 // stored is what is kept of a classic group between two runs of the broker.
 type stored struct {
 	Generation   Generation
