@@ -15,7 +15,7 @@ type FetchPart struct {
 	Topic     string
 	Partition int
 	From      record.Offset
-	MaxBytes  int // but one blob at least
+	MaxBytes  int // but one blob at least of the first that has any
 }
 
 // Fetched is what there was.
@@ -87,7 +87,7 @@ func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, limits Fetc
 		}
 		room := min(parts[i].MaxBytes, limits.MaxBytes-bytes)
 		if room <= 0 && bytes > 0 {
-			continue
+			room = -1 // nothing but where it begins and ends
 		}
 		out[i] = s.fetchPart(q, parts[i].From, room, limits.Committed, more)
 		failed = failed || out[i].Err != nil
@@ -126,7 +126,7 @@ func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, com
 	case from > b.Next || from < b.First:
 		f.Err = &Error{Code: CodeInvalid, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Field: "offset", Text: "offset out of bounds"}
 		f.Offsets, f.Records = nil, nil
-	case from < b.TailBase:
+	case from < b.TailBase && maxBytes >= 0:
 		s.fetchShelf(q, from, min(b.TailBase, end), maxBytes, &f)
 	}
 	return f

@@ -21,7 +21,8 @@ type Blobs struct {
 }
 
 // Blobs returns the records of a log from the one that covers from on: whole
-// ones, at least one, and no more than maxBytes after that. With committed it
+// ones, at least one, and no more than maxBytes after that; none where it is less
+// than 0. With committed it
 // returns only what is stable, and which transactions in it were aborted.
 func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int, committed bool) (Blobs, bool) {
 	l := m.logs[log]
@@ -34,7 +35,7 @@ func (m *Machine) Blobs(log record.LogID, from record.Offset, maxBytes int, comm
 		limit = min(limit, b.Stable)
 		b.Aborted = l.abortedIn(from, b.Stable)
 	}
-	if from < l.tail.Base() {
+	if from < l.tail.Base() || maxBytes < 0 {
 		return b, true
 	}
 	bytes := 0

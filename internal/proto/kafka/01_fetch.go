@@ -15,67 +15,86 @@ const (
 	fetchWaitMax  = time.Minute
 	// readCommitted is the level of isolation that sees no open transaction.
 	readCommitted = 1
+	// fetchIDs is from where on topics are named by their ids.
+	fetchIDs = 13
 )
 
-// fetch answers without sessions of fetches: session id 0 says that there are none.
+// fetchPart is one partition a client wants messages of. In a session it is kept
+// from one fetch to the next.
+type fetchPart struct {
+	topic     string // versions below fetchIDs
+	id        broker.TopicID
+	partition int32
+	from      int64
+	maxBytes  int32
+	epoch     int32 // of the leader, as the client knows it
+	told      bounds
+}
+
+// bounds are what a client knows of a partition besides its messages.
+type bounds struct{ first, end int64 }
+
+// fetchedPart is what a client is told of one partition.
+type fetchedPart struct {
+	part *fetchPart
+	code int16
+	broker.Fetched
+}
+
+// fetch writes its answer itself.
 func (c *conn) fetch(r *request) (kmsg.Response, error) {
 	m := kmsg.NewPtrFetchRequest()
 	if err := r.decode(m); err != nil {
 		return nil, err
 	}
-	answer := kmsg.NewPtrFetchResponse()
-	if m.SessionID != 0 {
-		answer.ErrorCode = 70 // FETCH_SESSION_ID_NOT_FOUND: the client asks in full
-		return answer, nil
+	scope, bad := c.fetchScope(m)
+	if bad != errNone {
+		return nil, c.writeFetched(r, bad, 0, nil)
 	}
-	var parts []broker.FetchPart
-	for i := range m.Topics {
-		for k := range m.Topics[i].Partitions {
-			p := &m.Topics[i].Partitions[k]
-			parts = append(parts, broker.FetchPart{
-				Topic: m.Topics[i].Topic, Partition: int(p.Partition), From: record.Offset(max(p.FetchOffset, 0)), MaxBytes: int(p.PartitionMaxBytes),
-			})
-		}
+	all := c.fetchParts(m, scope.parts)
+	if scope.session != nil {
+		all = scope.session.news(all, scope.full)
+		return nil, c.writeFetched(r, errNone, scope.session.id, all)
 	}
-	fetched := c.session.Fetch(parts, broker.FetchLimits{
-		MinBytes: int(m.MinBytes), MaxBytes: int(min(m.MaxBytes, fetchBytesMax)),
-		Wait: min(time.Duration(m.MaxWaitMillis)*time.Millisecond, fetchWaitMax), Committed: m.IsolationLevel == readCommitted,
-	})
-	for i := range m.Topics {
-		t := kmsg.NewFetchResponseTopic()
-		t.Topic = m.Topics[i].Topic
-		for k := range m.Topics[i].Partitions {
-			t.Partitions = append(t.Partitions, fetchedPartition(&m.Topics[i].Partitions[k], &fetched[0]))
-			fetched = fetched[1:]
-		}
-		answer.Topics = append(answer.Topics, t)
-	}
-	return answer, nil
+	return nil, c.writeFetched(r, errNone, 0, all)
 }
 
-func fetchedPartition(asked *kmsg.FetchRequestTopicPartition, f *broker.Fetched) kmsg.FetchResponseTopicPartition {
-	p := kmsg.NewFetchResponseTopicPartition()
-	p.Partition, p.ErrorCode = asked.Partition, code(f.Err)
-	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = int64(f.End), int64(f.Stable), int64(f.First)
-	if f.Err != nil && p.ErrorCode != kerr.OffsetOutOfRange.Code {
-		p.HighWatermark, p.LastStableOffset, p.LogStartOffset = -1, -1, -1
+// fetchParts waits for messages of partitions.
+func (c *conn) fetchParts(m *kmsg.FetchRequest, asked []*fetchPart) []fetchedPart {
+	all := make([]fetchedPart, len(asked))
+	parts := make([]broker.FetchPart, 0, len(asked))
+	which := make([]int, 0, len(asked))
+	for i, a := range asked {
+		all[i].part = a
+		name, refused := a.topic, int16(errNone)
+		if m.Version >= fetchIDs {
+			var t *known
+			if t, refused = c.knownTopicID(a.id); refused == errNone {
+				name = t.Name
+			}
+		}
+		switch {
+		case refused != errNone:
+			all[i].code = refused
+		case a.epoch > leaderEpoch:
+			all[i].code = kerr.UnknownLeaderEpoch.Code
+		case a.from < 0:
+			all[i].code = kerr.OffsetOutOfRange.Code
+		default:
+			parts = append(parts, broker.FetchPart{Topic: name, Partition: int(a.partition), From: record.Offset(a.from), MaxBytes: int(max(a.maxBytes, 0))})
+			which = append(which, i)
+		}
 	}
-	if asked.FetchOffset < 0 {
-		p.ErrorCode = kerr.OffsetOutOfRange.Code
-		return p
+	limits := broker.FetchLimits{
+		MinBytes: int(m.MinBytes), MaxBytes: int(min(max(m.MaxBytes, 0), fetchBytesMax)),
+		Wait: min(time.Duration(m.MaxWaitMillis)*time.Millisecond, fetchWaitMax), Committed: m.IsolationLevel == readCommitted,
 	}
-	for _, a := range f.Aborted {
-		t := kmsg.NewFetchResponseTopicPartitionAbortedTransaction()
-		t.ProducerID, t.FirstOffset = int64(a.Producer), int64(a.First)
-		p.AbortedTransactions = append(p.AbortedTransactions, t)
+	if len(which) < len(asked) {
+		limits.Wait = 0 // there is something to say at once
 	}
-	bytes := 0
-	for _, rec := range f.Records {
-		bytes += len(rec)
+	for k, f := range c.session.Fetch(parts, limits) {
+		p := &all[which[k]]
+		p.Fetched, p.code = f, code(f.Err)
 	}
-	p.RecordBatches = make([]byte, 0, bytes)
-	for i, rec := range f.Records {
-		p.RecordBatches = appendStored(p.RecordBatches, rec, f.Offsets[i])
-	}
-	return p
+	return all
 }

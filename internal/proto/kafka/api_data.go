@@ -12,7 +12,7 @@ const (
 func dataAPIs() map[int16]*api {
 	return map[int16]*api{
 		keyProduce:     {0, 13, true, (*conn).produce},
-		keyFetch:       {4, 12, true, (*conn).fetch},
+		keyFetch:       {4, 18, true, (*conn).fetch},
 		keyListOffsets: {1, 8, true, (*conn).listOffsets},
 		keyMetadata:    {0, 12, true, (*conn).metadata},
 		keyAPIVersions: {0, 4, false, (*conn).apiVersions},

@@ -33,6 +33,7 @@ type conn struct {
 	client  string // its id of itself
 	session *broker.Session
 	known   knownTopics
+	fetches *fetchSession // nil is none
 	head    [4]byte
 	ended   chan struct{} // closed when the connection is to end
 	end     sync.Once
