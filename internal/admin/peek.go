@@ -117,7 +117,7 @@ func (c *call) sendPeeked(s *broker.Session, at broker.Position, n int, encoding
 				return nil
 			}
 			sent++
-			item := peeked{p.Offset, c.standing(p.Standing), p.Count, storedAt(p.Record), showMessage(p.Record, encoding, truncate)}
+			item := peeked{p.Offset, c.standing(p.Standing), p.Count, storedAt(p.Record), showMessage(c.shown(&p.Delivery), encoding, truncate)}
 			item.Redelivered = p.Redelivered
 			if encoder.Encode(&item) != nil {
 				return nil // the client has gone
@@ -142,7 +142,13 @@ func (c *call) standing(s broker.Standing) string {
 	return s.String()
 }
 
+// shown is a message as this API shows all of them.
+func (c *call) shown(d *broker.Delivery) []byte {
+	return c.options.Broker.Show(d, record.DialectAMQP091)
+}
+
 // storedAt is when a record came into its queue, in unix milliseconds.
+
 func storedAt(rec []byte) int64 {
 	var e record.Envelope
 	if _, err := record.Decode(rec, &e); err != nil {

@@ -200,7 +200,7 @@ func (c *call) takeMessages(s *broker.Session, count int, encoding string, trunc
 			break
 		}
 		leases = append(leases, lease{pulled.Attachment, pulled.Delivery.Offset})
-		item := showMessage(pulled.Delivery.Record, encoding, truncate)
+		item := showMessage(c.shown(&pulled.Delivery), encoding, truncate)
 		item.Redelivered, item.MessageCount = pulled.Delivery.Redelivered, &pulled.Ready
 		if !write("[,"[min(i, 1):min(i, 1)+1]) || encoder.Encode(&item) != nil {
 			return nil // the client has gone; the session gives back what it took

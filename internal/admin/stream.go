@@ -325,12 +325,12 @@ func (c *call) serveSubscription(s *broker.Session, a *broker.Attachment, box *o
 			sent := 0
 			for i := range list {
 				d := &list[i]
-				item := delivered{d.Offset, showMessage(d.Record, "", -1)}
+				item := delivered{d.Offset, showMessage(c.shown(d), "", -1)}
 				item.Redelivered = d.Redelivered
 				if encoder.Encode(&item) != nil {
 					return cause
 				}
-				sent += len(d.Record)
+				sent += d.Bytes()
 			}
 			credit -= int64(len(list))
 			if out.Flush() != nil || control.Flush() != nil {

@@ -65,6 +65,12 @@ func (s *Session) Redrive(ctx context.Context, r *Redrive) (Redriven, *Error) {
 	if err != nil {
 		return Redriven{}, err
 	}
+	if q, err := s.Look(r.Queue); err != nil || q.Views != "" {
+		if err == nil {
+			err = &Error{Code: CodeNotImplemented, Object: ObjectQueue, Name: r.Queue, Space: s.namespace, Text: "a cursor over a topic has nothing to move"}
+		}
+		return Redriven{}, err
+	}
 	end, err := s.End(r.Queue)
 	if err != nil {
 		return Redriven{}, err

@@ -91,6 +91,26 @@ func (s *Session) begin(p *meta.Queue, at *Position) (int64, *Error) {
 	return int64(o), err
 }
 
+// NewReader returns a reader of messages in a dialect, whatever dialect they are
+// stored in.
+func (b *Broker) NewReader(to record.Dialect) *record.Reader {
+	return b.engine.options.Converters.NewReader(to)
+}
+
+// Translate returns a record of a dialect with the message that is delivered.
+func (b *Broker) Translate(d *Delivery, to record.Dialect) ([]byte, error) {
+	return b.engine.options.Converters.Convert(d.Record, d.Index, to)
+}
+
+// Show is Translate, or the record as it is where it cannot be converted.
+func (b *Broker) Show(d *Delivery, to record.Dialect) []byte {
+	rec, err := b.Translate(d, to)
+	if err != nil {
+		return d.Record
+	}
+	return rec
+}
+
 // begun returns when a new view is where it begins: what is stored after that is
 // in it.
 func (s *Session) begun(q *meta.Queue) *Error {

@@ -41,7 +41,7 @@ type Small struct {
 	Value uint8
 }
 
-// Field is a header. Its value is nil, bool, int64, float64, []byte for text and
+// Field is a header; a name may stand several times. Its value is nil, bool, int64, float64, []byte for text and
 // other bytes, []any of those, or map[string]any of those and of strings.
 type Field struct {
 	Name  string

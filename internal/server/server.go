@@ -84,6 +84,8 @@ func Start(c Config) (*Server, error) {
 		SyncMode: syncMode(c.Storage.Sync), SyncInterval: c.Storage.SyncInterval,
 		MessageBytesMax: c.Limits.MessageBytes,
 		DeadLetter:      map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
+		DeadLetterAs:    record.DialectAMQP091,
+		Converters:      record.Converters{record.DialectAMQP091: native.Converter{}, record.DialectKafka: batch.Converter{}},
 		Published:       map[record.Dialect]broker.PublishedFunc{record.DialectAMQP091: native.Published},
 		Openers:         map[record.Dialect]record.Opener{record.DialectKafka: batch.Opener{}},
 	})
@@ -91,9 +93,7 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
-	if s.kafka, err = kafka.New(kafka.Options{
-		Broker: s.broker, Log: s.log, Clock: clock.System(), CertificateName: c.TLS.LoginFrom, Token: c.OAuth.tokenChecker(),
-	}); err != nil {
+	if s.kafka, err = kafka.New(kafka.Options{Broker: s.broker, Log: s.log, Clock: clock.System()}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
@@ -117,7 +117,7 @@ func syncMode(name string) wal.SyncMode {
 // open opens the doors that are not off.
 func (s *Server) open() error {
 	l := s.config.Listen
-	if l.AMQPS != off || l.KafkaS != off {
+	if l.AMQPS != off {
 		var err error
 		if s.identity, err = newIdentity(s.config.TLS); err != nil {
 			return err
@@ -127,13 +127,12 @@ func (s *Server) open() error {
 		{Name: "amqp", Address: l.AMQP, Handler: s.amqp.Serve},
 		{Name: "amqps", Address: l.AMQPS, Handler: s.amqp.Serve},
 		{Name: "kafka", Address: l.Kafka, Handler: s.kafka.Serve},
-		{Name: "kafkas", Address: l.KafkaS, Handler: s.kafka.Serve},
 		{Name: "http", Address: l.HTTP, Handler: s.admin.ServeConn},
 	} {
 		if d.Address == off {
 			continue
 		}
-		if d.Name == "amqps" || d.Name == "kafkas" {
+		if d.Name == "amqps" {
 			d.TLS = s.identity.config()
 		}
 		d.Log, d.Clock, d.ConnectionsMax = s.log, clock.System(), s.config.Limits.Connections
@@ -161,7 +160,7 @@ func (s *Server) url(d *listen.Door) string {
 	switch d.Name() {
 	case "http":
 		user = ""
-	case "kafka", "kafkas": // its clients take no URL
+	case "kafka": // its clients take no URL
 		return net.JoinHostPort(host, port)
 	}
 	return fmt.Sprintf("%s://%s%s", d.Name(), user, net.JoinHostPort(host, port))

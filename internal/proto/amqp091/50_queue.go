@@ -71,6 +71,9 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		if e != nil {
 			spec.Invalid = e.Broker()
 		}
+		if e := ch.beginView(&spec, m.Arguments); e != nil {
+			return e
+		}
 	}
 	ch.conn.waitForPublishes()
 	ch.conn.session.AwaitRejected()
@@ -84,6 +87,40 @@ func (ch *channel) queueDeclare(arguments []byte) *exception {
 		ConsumerCount: clip32(uint64(info.Consumers)),
 	})
 	return nil
+}
+
+// beginView reads where a queue begins that is a cursor over a topic.
+func (ch *channel) beginView(spec *broker.QueueSpec, arguments codec.Table) *exception {
+	if !ch.conn.session.Views(spec.Name) {
+		return nil
+	}
+	begin, e := native.ViewBegin(native.Resource("queue", spec.Name, ch.conn.vhost), arguments, ch.conn.server.options.Clock.Millis())
+	if e != nil {
+		return raiseNative(e)
+	}
+	spec.Begin = begin
+	return nil
+}
+
+// declareView makes the cursor over a topic that a consumer names, if it is not
+// there.
+func (ch *channel) declareView(name string, arguments codec.Table) *exception {
+	s := ch.conn.session
+	if !s.Views(name) {
+		return nil
+	}
+	if _, err := s.Look(name); err == nil || err.Code != broker.CodeNotFound {
+		return ch.exception(err)
+	}
+	spec := broker.QueueSpec{Name: name, Durable: true}
+	if e := native.ReadQueue(&spec, ch.conn.vhost, nil, false); e != nil {
+		return raiseNative(e)
+	}
+	if e := ch.beginView(&spec, arguments); e != nil {
+		return e
+	}
+	_, _, err := s.DeclareQueue(spec)
+	return ch.exception(err)
 }
 
 func clip32(n uint64) uint32 { return uint32(min(n, 1<<32-1)) }

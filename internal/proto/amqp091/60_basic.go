@@ -207,7 +207,7 @@ func (ch *channel) basicGet(arguments []byte) *exception {
 	d := &pulled.Delivery
 	o.items = append(o.items, item{
 		kind: itemGet, redelivered: d.Redelivered, channel: ch.number, count: d.Count,
-		tag: ch.nextTag, from: pulled.Ready, data: d.Record,
+		tag: ch.nextTag, from: pulled.Ready, data: d.Record, index: d.Index,
 	})
 	c.wakeWriterLocked()
 	o.Unlock()

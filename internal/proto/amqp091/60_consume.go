@@ -45,6 +45,9 @@ func (ch *channel) basicConsume(arguments []byte) *exception {
 		Queue: queue, Tag: m.ConsumerTag, Exclusive: m.Exclusive, AutoSettle: m.NoAck,
 		Arguments: m.Arguments.Map(), Part: uint32(ch.number),
 	}
+	if e := ch.declareView(queue, m.Arguments); e != nil {
+		return e
+	}
 	if e := ch.readConsumer(&options, m.Arguments); e != nil {
 		return e
 	}
@@ -159,7 +162,7 @@ func (k *consumer) Deliver(_ *broker.Attachment, ds []broker.Delivery) {
 		// byte window gets the bytes back.
 		total := 0
 		for i := range ds {
-			total += len(ds[i].Record)
+			total += ds[i].Bytes()
 		}
 		o.items = append(o.items, item{kind: itemDropped, from: uint64(total)})
 		c.wakeWriterLocked()
@@ -172,7 +175,7 @@ func (k *consumer) Deliver(_ *broker.Attachment, ds []broker.Delivery) {
 			ch.unacked.push(ch.nextTag, d.Offset, k.holder, !k.noAck)
 			it := item{
 				kind: itemDelivery, redelivered: d.Redelivered, channel: ch.number,
-				count: d.Count, tag: ch.nextTag, consumer: k.tag, data: d.Record,
+				count: d.Count, tag: ch.nextTag, consumer: k.tag, data: d.Record, index: d.Index, size: uint32(d.Bytes()),
 			}
 			if k.stream {
 				it.kind, it.from = itemStream, uint64(d.Offset)

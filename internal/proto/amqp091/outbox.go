@@ -40,6 +40,7 @@ type item struct {
 	from, to    uint64
 	consumer    string
 	data        []byte // record
+	index, size uint32 // of the message in it; its part of the byte window
 }
 
 // outbox is what engine goroutines, the reader and the writer share.

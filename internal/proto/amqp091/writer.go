@@ -6,6 +6,7 @@ import (
 
 	"weir/internal/proto/amqp091/codec"
 	"weir/internal/proto/amqp091/native"
+	"weir/internal/record"
 	"weir/internal/wire"
 )
 
@@ -27,13 +28,15 @@ type encoder struct {
 	total     int // bytes gathered
 	delivered int // record bytes among them
 	frameMax  int
+	reader    *record.Reader // of messages of other dialects
 }
 
 // writeLoop writes what is in the outbox until the connection ends or has been
 // idle for a tick.
 func (c *conn) writeLoop(done chan struct{}) {
 	defer close(done)
-	e := encoder{frameMax: int(c.frameMax.Load())}
+	e := encoder{frameMax: int(c.frameMax.Load()), reader: c.server.options.Broker.NewReader(record.DialectAMQP091)}
+	defer e.reader.Close()
 	o := &c.out
 	var items []item
 	var frames []byte
@@ -102,7 +105,7 @@ func (c *conn) writeItems(e *encoder, items []item, frames []byte) bool {
 			e.bytes(frames[it.from:it.to])
 		case itemDelivery, itemStream, itemGet, itemReply:
 			if e.delivery(it); it.kind == itemDelivery || it.kind == itemStream {
-				e.delivered += len(it.data)
+				e.delivered += int(it.size)
 			}
 		case itemAck, itemNack:
 			e.confirm(it)
@@ -147,6 +150,9 @@ func (e *encoder) confirm(it *item) {
 
 // delivery encodes basic.deliver or basic.get-ok with its content.
 func (e *encoder) delivery(it *item) {
+	if !native.Mine(it.data) {
+		e.translate(it)
+	}
 	m, err := native.OpenRecord(it.data)
 	if err != nil {
 		m = native.Message{Address: []byte{0, 0}, Sized: make([]byte, native.SizedBytesMin)}
@@ -178,6 +184,15 @@ func (e *encoder) delivery(it *item) {
 		e.buf = append(e.buf, codec.FrameEnd)
 		body = body[n:]
 	}
+}
+
+// translate makes the item's record one of this dialect.
+func (e *encoder) translate(it *item) {
+	rec, err := e.reader.Message(it.data, it.index)
+	if err != nil {
+		rec = native.Unreadable(err)
+	}
+	it.data = rec
 }
 
 func appendGetOK(dst []byte, it *item, address []byte) []byte {

@@ -93,6 +93,7 @@ func (c *conn) fetchParts(m *kmsg.FetchRequest, asked []*fetchPart) []fetchedPar
 		limits.Wait = 0 // there is something to say at once
 	}
 	for k, f := range c.session.Fetch(parts, limits) {
+		c.translate(&f)
 		p := &all[which[k]]
 		p.Fetched, p.code = f, code(f.Err)
 	}

@@ -24,6 +24,11 @@ func (c *conn) metadata(r *request) (kmsg.Response, error) {
 		for _, t := range c.session.Topics() {
 			answer.Topics = append(answer.Topics, metadataTopic(&t))
 		}
+		for _, t := range c.session.QueueTopics() { // those that a client could name
+			if checkTopicName(t.Name) == errNone {
+				answer.Topics = append(answer.Topics, metadataTopic(&t))
+			}
+		}
 		return answer, nil
 	}
 	for i := range m.Topics {
@@ -37,10 +42,8 @@ func (c *conn) metadataOf(asked *kmsg.MetadataRequestTopic, create bool) kmsg.Me
 	unknown := kmsg.NewMetadataResponseTopic()
 	unknown.Topic, unknown.TopicID = asked.Topic, asked.TopicID
 	if asked.Topic == nil {
-		for _, t := range c.session.Topics() {
-			if t.ID == asked.TopicID {
-				return metadataTopic(&t)
-			}
+		if t, err := c.session.TopicByID(asked.TopicID); err == nil {
+			return metadataTopic(&t)
 		}
 		unknown.ErrorCode = 100 // UNKNOWN_TOPIC_ID
 		return unknown

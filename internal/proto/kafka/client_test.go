@@ -19,17 +19,13 @@ import (
 
 const patience = 20 * time.Second
 
-func start(t *testing.T, disk vfs.FS, change ...func(o *kafka.Options)) (address string, stop func()) {
+func start(t *testing.T, disk vfs.FS) (address string, stop func()) {
 	t.Helper()
 	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := kafka.Options{Broker: b}
-	for _, f := range change {
-		f(&o)
-	}
-	s, err := kafka.New(o)
+	s, err := kafka.New(kafka.Options{Broker: b})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ const (
 func ReadConsumer(o *broker.AttachOptions, q *broker.QueueInfo, t codec.Table, now int64) *Error {
 	what := Resource("queue", q.Name, q.Namespace)
 	kind := kindOf(q.Arguments)
+	if q.Views != "" {
+		t = Without(t, streamOffset) // it is where the cursor began
+	}
 	if _, ok := t.Lookup(streamOffset); ok && kind != typeStream && q.Retains {
 		kind = typeStream
 	}
@@ -80,6 +83,20 @@ func readConsumerArgument(o *broker.AttachOptions, name string, v codec.Value, n
 		o.From = &at
 	}
 	return ""
+}
+
+// ViewBegin reads where a new cursor over a topic begins; nil is at its end. now is
+// in unix milliseconds.
+func ViewBegin(what string, t codec.Table, now int64) (*broker.Position, *Error) {
+	v, ok := t.Lookup(streamOffset)
+	if !ok {
+		return nil, nil
+	}
+	at, ok := position(v, now)
+	if !ok {
+		return nil, refuse("invalid arg '%s' for %s: {invalid_stream_offset_arg,{%s,%v}}", streamOffset, what, v.TypeName(), quoted(v))
+	}
+	return &at, nil
 }
 
 // quoted renders a value as RabbitMQ's texts show a binary or a number.

@@ -76,6 +76,9 @@ func Open(b []byte) (m Message, err error) {
 	return m, nil
 }
 
+// Mine says whether a record is of this dialect.
+func Mine(rec []byte) bool { return len(rec) > 4 && record.Dialect(rec[4]) == record.DialectAMQP091 }
+
 // OpenRecord takes a record of this dialect apart.
 func OpenRecord(rec []byte) (Message, error) {
 	var e record.Envelope

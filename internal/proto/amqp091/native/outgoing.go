@@ -64,6 +64,10 @@ func routingHeaders(o *broker.Outgoing, p *codec.Properties) (marks byte, e *Err
 			if n, ok := v.Int(); ok && n > 0 {
 				o.Delay = min(n, expiryMillisMax)
 			}
+		case OrderHeader:
+			if key, ok := v.Text(); ok {
+				o.Order = nonNil(key)
+			}
 		case noStore:
 			o.Forget, _ = v.Bool()
 		case "x-deduplication-header":
