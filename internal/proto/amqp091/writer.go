@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 
+	"weir/internal/broker"
 	"weir/internal/proto/amqp091/codec"
 	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
@@ -28,15 +29,20 @@ type encoder struct {
 	total     int // bytes gathered
 	delivered int // record bytes among them
 	frameMax  int
-	reader    *record.Reader // of messages of other dialects
+	broker    *broker.Broker
+	reader    *record.Reader // of messages of other dialects; nil until there is one
 }
 
 // writeLoop writes what is in the outbox until the connection ends or has been
 // idle for a tick.
 func (c *conn) writeLoop(done chan struct{}) {
 	defer close(done)
-	e := encoder{frameMax: int(c.frameMax.Load()), reader: c.server.options.Broker.NewReader(record.DialectAMQP091)}
-	defer e.reader.Close()
+	e := encoder{frameMax: int(c.frameMax.Load()), broker: c.server.options.Broker}
+	defer func() {
+		if e.reader != nil {
+			e.reader.Close()
+		}
+	}()
 	o := &c.out
 	var items []item
 	var frames []byte
@@ -188,6 +194,9 @@ func (e *encoder) delivery(it *item) {
 
 // translate makes the item's record one of this dialect.
 func (e *encoder) translate(it *item) {
+	if e.reader == nil {
+		e.reader = e.broker.NewReader(record.DialectAMQP091)
+	}
 	rec, err := e.reader.Message(it.data, it.index)
 	if err != nil {
 		rec = native.Unreadable(err)
