@@ -75,6 +75,7 @@ type Options struct {
 type Broker struct{ engine *engine }
 
 type engine struct {
+	keepers sync.Map // of groups, by namespace
 	options Options
 	lock    io.Closer
 	wal     *wal.WAL

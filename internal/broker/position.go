@@ -195,6 +195,29 @@ func (s *Session) DropPositions(group string, positions []GroupPosition, done fu
 	return s.Note(PositionsLedger(group), notes, done)
 }
 
+// ExpirePositions forgets those of a group's positions that expired returns true
+// for, and all in deleted topics, whoever may read them. It says how many are left.
+func (s *Session) ExpirePositions(group string, expired func(*GroupPosition) bool) (left int, err *Error) {
+	notes, err := s.Ledger(PositionsLedger(group))
+	if err != nil {
+		return 0, err
+	}
+	var old []Note
+	for i := range notes {
+		p, ok := readPosition(&notes[i])
+		if t, err := s.TopicByID(p.TopicID); err == nil {
+			p.Topic = t.Name
+		}
+		if !ok || p.Topic == "" || expired(&p) {
+			old = append(old, Note{Key: notes[i].Key})
+		}
+	}
+	if len(old) == 0 {
+		return len(notes), nil
+	}
+	return len(notes) - len(old), s.await(func(done func(*Error)) *Error { return s.Note(PositionsLedger(group), old, done) })
+}
+
 // Groups lists the groups that have positions, in no order.
 func (s *Session) Groups() []string {
 	all := s.Ledgers(positionsPrefix)

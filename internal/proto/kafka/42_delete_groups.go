@@ -42,7 +42,7 @@ func (c *conn) deleteGroup(name string) (code int16, err error) {
 		case !h.exists() && !c.hasPositions(name):
 			code = kerr.GroupIDNotFound.Code
 		default:
-			failed = h.forget(c)
+			failed = h.forget(c.server.groups, c.ended)
 		}
 	})
 	if failed != nil {
@@ -52,9 +52,9 @@ func (c *conn) deleteGroup(name string) (code int16, err error) {
 }
 
 // forget removes all that is kept of a group.
-func (h *hosted) forget(c *conn) error {
+func (h *hosted) forget(k *coordinator, ended <-chan struct{}) error {
 	done := make(chan *broker.Error, 1)
-	if err := c.session.DropPositions(h.name, nil, func(err *broker.Error) { done <- err }); err != nil {
+	if err := k.session.DropPositions(h.name, nil, func(err *broker.Error) { done <- err }); err != nil {
 		return err
 	}
 	select {
@@ -62,9 +62,9 @@ func (h *hosted) forget(c *conn) error {
 		if err != nil {
 			return err
 		}
-	case <-c.ended:
+	case <-ended:
 		return errEnded
 	}
 	h.classic, h.modern, h.dirty = nil, nil, false
-	return note(c.session, groupLedgers+h.name, []broker.Note{{Key: classicKey}, {Key: modernKey}}, c.ended)
+	return note(k.session, groupLedgers+h.name, []broker.Note{{Key: classicKey}, {Key: modernKey}}, ended)
 }

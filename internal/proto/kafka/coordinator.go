@@ -36,6 +36,7 @@ var errEnded = errors.New("kafka: the connection is ending")
 // coordinator has the groups that somebody is a member of. What else is known of
 // groups is in ledgers.
 type coordinator struct {
+	session *broker.Session // its own
 	clock   clock.Clock
 	log     *slog.Logger
 	options group.Options
@@ -47,19 +48,26 @@ type coordinator struct {
 		sync.Mutex
 		all     map[string]*hosted
 		tickets group.Ticket
+		sweep   clock.Timer
 	}
 }
 
-func newCoordinator(o *Options) *coordinator {
-	k := &coordinator{clock: o.Clock, log: o.Log, ended: make(chan struct{}), options: group.Options{
+func newCoordinator(s *broker.Session, o *Options) *coordinator {
+	k := &coordinator{session: s, clock: o.Clock, log: o.Log, ended: make(chan struct{}), options: group.Options{
 		InitialDelay: group.Millis(max(o.RebalanceDelay, 0).Milliseconds()), SizeMax: groupSizeMax,
 	}, modern: group.ModernOptions{Session: modernSession, Refresh: topicsRefresh, SizeMax: groupSizeMax}}
 	k.mu.all = map[string]*hosted{}
+	k.mu.sweep = k.clock.AfterFunc(sweepEvery, k.sweep)
 	return k
 }
 
 // close lets nothing happen any more that time brings about.
-func (k *coordinator) close() { k.end.Do(func() { close(k.ended) }) }
+func (k *coordinator) close() {
+	k.end.Do(func() { close(k.ended) })
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mu.sweep.Stop()
+}
 
 // now is the time of the coordinator's groups.
 func (k *coordinator) now() group.Millis { return group.Millis(k.clock.Millis()) }
@@ -100,27 +108,29 @@ func (k *coordinator) ticket(h *hosted) (group.Ticket, <-chan group.Answer) {
 // inGroup runs f in the group's turn. What f changes is durable before anybody
 // hears of it.
 func (c *conn) inGroup(name string, f func(h *hosted)) error {
-	k := c.server.groups
+	return c.server.groups.inGroup(c.ended, name, f)
+}
+
+func (k *coordinator) inGroup(ended <-chan struct{}, name string, f func(h *hosted)) error {
 	for {
 		h := k.find(name)
 		select {
 		case h.turn <- struct{}{}:
-		case <-c.ended:
+		case <-ended:
 			return errEnded
 		}
 		if !h.gone {
-			return c.takeTurn(k, h, f)
+			return k.takeTurn(ended, h, f)
 		}
 		<-h.turn
 	}
 }
 
-func (c *conn) takeTurn(k *coordinator, h *hosted, f func(h *hosted)) error {
+func (k *coordinator) takeTurn(ended <-chan struct{}, h *hosted, f func(h *hosted)) error {
 	defer func() {
 		k.rest(h)
 		<-h.turn
 	}()
-	h.session = c.session
 	if !h.loaded {
 		if err := h.load(k); err != nil {
 			return err
@@ -128,7 +138,7 @@ func (c *conn) takeTurn(k *coordinator, h *hosted, f func(h *hosted)) error {
 	}
 	f(h)
 	h.downgrade(k)
-	if err := h.store(c.ended); err != nil {
+	if err := h.store(k, ended); err != nil {
 		return err
 	}
 	h.deliver()
@@ -167,7 +177,7 @@ func (k *coordinator) tick(h *hosted) {
 		return
 	}
 	h.tick(k)
-	if err := h.store(k.ended); err != nil {
+	if err := h.store(k, k.ended); err != nil {
 		k.log.Warn("kafka: group not stored", "group", h.name, "err", err)
 		h.dirty = true
 	}

@@ -12,6 +12,7 @@ type feature struct {
 // epoch with every transaction, and enlist partitions by producing to them.
 var features = []feature{
 	{"transaction.version", 2},
+	{"group.version", 1},
 }
 
 // featuresFromZero is the version of ApiVersions from which on clients understand

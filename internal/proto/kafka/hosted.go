@@ -21,7 +21,6 @@ type hosted struct {
 	modern  *group.Modern
 	waiting map[group.Ticket]chan group.Answer
 	timer   clock.Timer
-	session *broker.Session // the last one here; it stores what time changes
 	dirty   bool
 }
 
@@ -111,7 +110,7 @@ func (h *hosted) downgrade(k *coordinator) {
 
 // load reads what is kept of a group.
 func (h *hosted) load(k *coordinator) error {
-	notes, refused := h.session.Ledger(groupLedgers + h.name)
+	notes, refused := k.session.Ledger(groupLedgers + h.name)
 	if refused != nil {
 		return fmt.Errorf(groupNotFound, h.name, refused)
 	}
@@ -132,7 +131,7 @@ func (h *hosted) load(k *coordinator) error {
 }
 
 // store makes durable what changed, and waits for that.
-func (h *hosted) store(ended <-chan struct{}) error {
+func (h *hosted) store(k *coordinator, ended <-chan struct{}) error {
 	notes := []broker.Note{{Key: classicKey}, {Key: modernKey}}
 	var err error
 	switch {
@@ -147,7 +146,7 @@ func (h *hosted) store(ended <-chan struct{}) error {
 	if err != nil {
 		return fmt.Errorf(groupNotFound, h.name, err)
 	}
-	if err := note(h.session, groupLedgers+h.name, notes, ended); err != nil {
+	if err := note(k.session, groupLedgers+h.name, notes, ended); err != nil {
 		return err
 	}
 	h.dirty = false

@@ -71,17 +71,22 @@ func New(o Options) (*Server, error) {
 	if o.RebalanceDelay == 0 {
 		o.RebalanceDelay = rebalanceDelay
 	}
-	transactions, err := newTransactions(o.Broker.Coordinate(o.Namespace), o.Clock, o.Log)
+	own := o.Broker.Coordinate(o.Namespace)
+	transactions, err := newTransactions(own, o.Clock, o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	s := &Server{options: o, apis: apis(), unpacking: make(chan struct{}, unpackAtOnce), groups: newCoordinator(&o), transactions: transactions}
+	s := &Server{options: o, apis: apis(), unpacking: make(chan struct{}, unpackAtOnce), groups: newCoordinator(own, &o), transactions: transactions}
 	s.mu.conns = map[*conn]struct{}{}
+	o.Broker.KeepGroups(o.Namespace, s.groups)
 	return s, nil
 }
 
 // Close stops what the server does without being asked.
-func (s *Server) Close() { s.transactions.close() }
+func (s *Server) Close() {
+	s.groups.close()
+	s.transactions.close()
+}
 
 // Serve serves one connection and returns when it has ended; nc is closed then.
 func (s *Server) Serve(nc net.Conn, _ *tls.ConnectionState) {

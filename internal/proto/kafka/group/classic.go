@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Millis is a time in unix milliseconds, or a span of it.
@@ -71,6 +72,19 @@ func (m *Member) Metadata(protocol string) []byte {
 		}
 	}
 	return nil
+}
+
+// Parts returns what a consumer was assigned, by topic; nil where it is none.
+func (m *Member) Parts() map[string][]int32 {
+	a := kmsg.NewConsumerMemberAssignment()
+	if len(m.Assignment) == 0 || a.ReadFrom(m.Assignment) != nil {
+		return nil
+	}
+	parts := map[string][]int32{}
+	for _, t := range a.Topics {
+		parts[t.Topic] = append(parts[t.Topic], t.Partitions...)
+	}
+	return parts
 }
 
 func (m *Member) supports(protocol string) bool {
