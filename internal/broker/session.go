@@ -45,6 +45,7 @@ type Session struct {
 	killed chan struct{} // closed when the connection is to end
 	kill   sync.Once
 	closed bool
+	own    bool // the broker's, which may do everything
 }
 
 // Open begins a session for an authenticated principal.
@@ -80,10 +81,10 @@ func (b *Broker) Open(p Principal, o SessionOptions) (*Session, *Error) {
 }
 
 // Coordinate returns a session of the broker's own, for those who keep ledgers
-// beside the sessions of clients. It is listed nowhere, has no rights and need
-// not be closed.
+// beside the sessions of clients. It is listed nowhere, is refused nothing and
+// need not be closed.
 func (b *Broker) Coordinate(namespace string) *Session {
-	return &Session{engine: b.engine, namespace: namespace, killed: make(chan struct{})}
+	return &Session{engine: b.engine, namespace: namespace, killed: make(chan struct{}), own: true}
 }
 
 // Administrator says whether the session's user may manage the broker.

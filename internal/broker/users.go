@@ -94,7 +94,10 @@ func mayEnter(state *meta.State, p Principal, space string) *Error {
 
 // may checks a right of the session's principal on a name.
 func (s *Session) may(state *meta.State, verb auth.Verb, o Object, name string) *Error {
-	if s.options.Managing {
+	switch {
+	case s.own:
+		return nil
+	case s.options.Managing:
 		return managing(state, s.principal)
 	}
 	if o == ObjectExchange && name == "" {

@@ -70,6 +70,9 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 			topic.Topic = string(name)
 			t, missing = c.knownTopic(name)
 		}
+		if missing == errNone && isInternal(t.Name) {
+			missing = kerr.InvalidTopicException.Code
+		}
 		var parts []*produced
 		for range d.count(compact, 5) {
 			p := &produced{partition: d.int32(), base: -1, appended: -1, refusal: refusal{code: missing}}

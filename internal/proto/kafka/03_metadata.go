@@ -67,7 +67,7 @@ func (c *conn) metadataOf(asked *kmsg.MetadataRequestTopic, create bool) kmsg.Me
 
 func metadataTopic(t *broker.TopicInfo) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
-	out.Topic, out.TopicID = &t.Name, t.ID
+	out.Topic, out.TopicID, out.IsInternal = &t.Name, t.ID, isInternal(t.Name)
 	for i := range t.Partitions {
 		p := kmsg.NewMetadataResponseTopicPartition()
 		p.Partition, p.Leader, p.LeaderEpoch = int32(i), nodeID, leaderEpoch

@@ -49,7 +49,9 @@ func (c *conn) coordinates(version int16, kind int8, key string) int16 {
 		if c.session.MayGroup(auth.Read, key) != nil {
 			return kerr.GroupAuthorizationFailed.Code
 		}
+		c.server.internal.ensure(c.server.transactions.session, offsetsTopic)
 	case coordinatesTransaction:
+		c.server.internal.ensure(c.server.transactions.session, transactionsTopic)
 	case coordinatesShare:
 		if version < coordinatesShareSince {
 			return kerr.InvalidRequest.Code

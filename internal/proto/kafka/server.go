@@ -43,6 +43,7 @@ type Server struct {
 	apis         map[int16]*api
 	groups       *coordinator
 	transactions *transactions
+	internal     internalTopics
 
 	mu struct {
 		sync.Mutex
