@@ -54,6 +54,7 @@ func table() []entry {
 		stream("api/weir/subscribe/*/*", (*call).subscribeStream),
 	}
 	routes = append(routes, checkRoutes()...)
+	routes = append(routes, groupRoutes()...)
 	routes = append(routes, peopleRoutes()...)
 	routes = append(routes, policyRoutes()...)
 	routes = append(routes, limitRoutes()...)

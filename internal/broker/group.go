@@ -125,11 +125,13 @@ func (s *Session) DeleteGroup(name string) *Error {
 	return s.keeper().Forget(s, name)
 }
 
-// ResetPositions sets positions of a group that has no members. All of them are
-// set or none.
+// ResetPositions sets positions of a group that has no members, or of a new one. All
+// of them are set or none.
 func (s *Session) ResetPositions(name string, positions []GroupPosition) *Error {
-	if err := s.mayChangeGroup(name); err != nil {
-		return err
+	for _, verb := range []auth.Verb{auth.Read, auth.Configure} {
+		if err := s.MayGroup(verb, name); err != nil {
+			return err
+		}
 	}
 	for i := range positions {
 		if err := s.CheckPosition(&positions[i]); err != nil {
@@ -162,3 +164,6 @@ func (s *Session) ForgetPositions(name, topic string) *Error {
 		return s.await(func(done func(*Error)) *Error { return s.DropPositions(name, all, done) })
 	})
 }
+
+// Namespace is the session's.
+func (s *Session) Namespace() string { return s.namespace }

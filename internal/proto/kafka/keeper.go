@@ -75,16 +75,16 @@ func classicParts(m *group.Member) []broker.GroupPart {
 }
 
 // inUse refuses what a group with members does not allow.
-func inUse(name string) *broker.Error {
-	return &broker.Error{Code: broker.CodeInUse, Object: broker.ObjectGroup, Name: name, Text: "the group has members"}
+func (h *hosted) inUse(space string) *broker.Error {
+	return &broker.Error{Code: broker.CodeInUse, Object: broker.ObjectGroup, Name: h.name, Space: space, Text: "the group has members"}
 }
 
 // Forget implements broker.GroupKeeper.
-func (k *coordinator) Forget(_ *broker.Session, name string) *broker.Error {
+func (k *coordinator) Forget(s *broker.Session, name string) *broker.Error {
 	var failed error
 	err := k.inGroup(k.ended, name, func(h *hosted) {
 		if !h.empty() {
-			failed = inUse(name)
+			failed = h.inUse(s.Namespace())
 			return
 		}
 		failed = h.forget(k, k.ended)
@@ -93,12 +93,12 @@ func (k *coordinator) Forget(_ *broker.Session, name string) *broker.Error {
 }
 
 // Quietly implements broker.GroupKeeper.
-func (k *coordinator) Quietly(_ *broker.Session, name string, topics []string, change func() *broker.Error) *broker.Error {
+func (k *coordinator) Quietly(s *broker.Session, name string, topics []string, change func() *broker.Error) *broker.Error {
 	var failed *broker.Error
 	err := k.inGroup(k.ended, name, func(h *hosted) {
 		reads := func(topic string) bool { return slices.Contains(h.subscribed(), topic) }
 		if !h.empty() && (len(topics) == 0 || slices.ContainsFunc(topics, reads)) {
-			failed = inUse(name)
+			failed = h.inUse(s.Namespace())
 			return
 		}
 		failed = change()
