@@ -178,3 +178,17 @@ func (s *Session) OffsetAt(topic string, partition int, at Position) (record.Off
 	}
 	return s.resolve(q, at)
 }
+
+// Newest is the greatest timestamp in a partition, unix milliseconds; 0 is none.
+func (s *Session) Newest(topic string, partition int) (int64, *Error) {
+	q, err := s.partition(auth.Read, topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	newest := int64(0)
+	err = s.call(q, func(m *shard.Machine) { newest = m.Newest(q.Log) })
+	return newest, err
+}
+
+// Opener looks into stored records of a dialect; nil where nobody can.
+func (s *Session) Opener(d record.Dialect) record.Opener { return s.engine.options.Openers[d] }

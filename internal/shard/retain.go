@@ -97,19 +97,65 @@ func keptBytes(s *store.Span, retained record.Offset) int64 {
 	return int64(float64(s.Bytes) * float64(s.Last+1-lo) / float64(s.Last+1-s.First))
 }
 
-// TailOffsetByTime is the first offset in the tail with a timestamp of at least
-// unixMillis, or the log's end.
+// TailOffsetByTime is the first offset in the tail of a record with a timestamp of
+// at least unixMillis, or the log's end.
 func (m *Machine) TailOffsetByTime(log record.LogID, unixMillis int64) record.Offset {
 	l := m.logs[log]
 	if l == nil {
 		return 0
 	}
-	for o := l.tail.Base(); o < l.tail.End(); o++ {
-		if at, ok := m.timestamp(l, o); ok && at >= unixMillis {
-			return o
+	found := l.next
+	m.eachRecord(l, l.tail.Base(), func(o, _ record.Offset, e *record.Envelope, _ int) bool {
+		if e.Timestamp >= unixMillis {
+			found = o
+		}
+		return e.Timestamp < unixMillis
+	})
+	return found
+}
+
+// Newest is the greatest timestamp of a record of a log, unix milliseconds; 0 is
+// that there is none.
+func (m *Machine) Newest(log record.LogID) int64 {
+	l := m.logs[log]
+	if l == nil {
+		return 0
+	}
+	newest := int64(0)
+	if m.shelf != nil {
+		for _, s := range m.shelf.Spans(l.id) {
+			if s.Last >= l.retained {
+				newest = max(newest, s.MaxTimestamp)
+			}
 		}
 	}
-	return l.next
+	m.eachRecord(l, l.tail.Base(), func(_, _ record.Offset, e *record.Envelope, _ int) bool {
+		newest = max(newest, e.Timestamp)
+		return true
+	})
+	return newest
+}
+
+// eachRecord calls yield for the records in the tail of a log that are wanted, from
+// the one that covers from on, with their offsets, until it says false.
+func (m *Machine) eachRecord(l *Log, from record.Offset, yield func(o, end record.Offset, e *record.Envelope, bytes int) bool) {
+	var e record.Envelope
+	for o := l.whole(max(from, l.tail.Base())); o < l.tail.End(); {
+		at, end := l.tail.At(o), o+1
+		for end < l.tail.End() && l.tail.At(end) == at {
+			end++
+		}
+		if l.wantedCount(o, end) > 0 {
+			rec := m.tail.Record(at)
+			if _, err := record.Decode(rec, &e); err != nil {
+				return // cannot be: it was decoded when it was appended
+			}
+			if !yield(o, end, &e, len(rec)) {
+				return
+			}
+		}
+		o = end
+	}
 }
 
 // View is what a positional read needs to know of a log.

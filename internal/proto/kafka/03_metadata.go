@@ -1,13 +1,19 @@
 package kafka
 
 import (
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 )
 
 // nodeID is this node's.
 const nodeID = 1
+
+// metadataCreates is from where on a client says whether it wants a topic made that
+// is not there; before, it always does.
+const metadataCreates = 4
 
 func (c *conn) metadata(r *request) (kmsg.Response, error) {
 	m := kmsg.NewPtrMetadataRequest()
@@ -20,59 +26,136 @@ func (c *conn) metadata(r *request) (kmsg.Response, error) {
 	node.Host, node.Port = c.address()
 	answer.Brokers = append(answer.Brokers, node)
 	answer.ClusterID, answer.ControllerID = &c.server.options.ClusterID, nodeID
+	if m.IncludeClusterAuthorizedOperations {
+		answer.AuthorizedOperations = c.clusterRights()
+	}
 	if m.Topics == nil || r.version == 0 && len(m.Topics) == 0 {
 		for _, t := range c.session.Topics() {
-			answer.Topics = append(answer.Topics, metadataTopic(&t))
+			if c.sees(t.Name) {
+				answer.Topics = append(answer.Topics, c.metadataTopic(&t, m.IncludeTopicAuthorizedOperations))
+			}
 		}
 		for _, t := range c.session.QueueTopics() { // those that a client could name
-			if checkTopicName(t.Name) == errNone {
-				answer.Topics = append(answer.Topics, metadataTopic(&t))
+			if checkTopicName(t.Name) == errNone && c.sees(t.Name) {
+				answer.Topics = append(answer.Topics, c.metadataTopic(&t, m.IncludeTopicAuthorizedOperations))
 			}
 		}
 		return answer, nil
 	}
+	answer.Topics = make([]kmsg.MetadataResponseTopic, len(m.Topics))
+	var missing []broker.TopicSpec
 	for i := range m.Topics {
-		answer.Topics = append(answer.Topics, c.metadataOf(&m.Topics[i], m.AllowAutoTopicCreation || r.version < 4))
+		t := c.metadataOf(&m.Topics[i], m.IncludeTopicAuthorizedOperations)
+		if t.ErrorCode == kerr.UnknownTopicOrPartition.Code && (m.AllowAutoTopicCreation || r.version < metadataCreates) && !c.server.options.NoAutoCreate {
+			missing = append(missing, broker.TopicSpec{Name: *t.Topic, Partitions: c.server.options.Partitions})
+		}
+		answer.Topics[i] = t
 	}
+	c.makeMissing(missing, answer, m)
 	return answer, nil
 }
 
-// metadataOf describes one topic a client asks for, which may be made for it.
-func (c *conn) metadataOf(asked *kmsg.MetadataRequestTopic, create bool) kmsg.MetadataResponseTopic {
+// makeMissing makes topics that a client only named.
+func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataResponse, m *kmsg.MetadataRequest) {
+	refused := map[string]int16{}
+	for k := range specs {
+		if no := configured(&specs[k], nil); no.code != errNone {
+			return // cannot be: nothing is what every topic may have
+		}
+	}
+	for k, result := range c.session.CreateTopics(specs) {
+		if result.Err != nil && result.Err.Code != broker.CodeMismatch { // which is that somebody else was faster
+			refused[specs[k].Name] = code(result.Err)
+		}
+	}
+	for i := range answer.Topics {
+		t := &answer.Topics[i]
+		if t.ErrorCode != kerr.UnknownTopicOrPartition.Code || len(specs) == 0 {
+			continue
+		}
+		if no, is := refused[*t.Topic]; is {
+			t.ErrorCode = no
+			continue
+		}
+		*t = c.metadataOf(&m.Topics[i], m.IncludeTopicAuthorizedOperations)
+	}
+}
+
+// metadataOf describes one topic a client asks for.
+func (c *conn) metadataOf(asked *kmsg.MetadataRequestTopic, rights bool) kmsg.MetadataResponseTopic {
 	unknown := kmsg.NewMetadataResponseTopic()
 	unknown.Topic, unknown.TopicID = asked.Topic, asked.TopicID
 	if asked.Topic == nil {
-		if t, err := c.session.TopicByID(asked.TopicID); err == nil {
-			return metadataTopic(&t)
+		t, err := c.session.TopicByID(asked.TopicID)
+		if err != nil || !c.sees(t.Name) {
+			unknown.ErrorCode = kerr.UnknownTopicID.Code
+			return unknown
 		}
-		unknown.ErrorCode = 100 // UNKNOWN_TOPIC_ID
+		return c.metadataTopic(&t, rights)
+	}
+	if unknown.ErrorCode = checkTopicName(*asked.Topic); unknown.ErrorCode != errNone {
+		return unknown
+	}
+	if !c.sees(*asked.Topic) {
+		unknown.ErrorCode = kerr.TopicAuthorizationFailed.Code
 		return unknown
 	}
 	t, err := c.session.Topic(*asked.Topic)
-	if err != nil && err.Code == broker.CodeNotFound && create {
-		if unknown.ErrorCode = checkTopicName(*asked.Topic); unknown.ErrorCode != errNone {
-			return unknown
-		}
-		t, err = c.session.CreateTopic(broker.TopicSpec{Name: *asked.Topic, Partitions: c.server.options.Partitions})
-		if err != nil && err.Code == broker.CodeMismatch {
-			err = nil // somebody else was faster
-		}
-	}
 	if err != nil {
 		unknown.ErrorCode = code(err)
 		return unknown
 	}
-	return metadataTopic(&t)
+	return c.metadataTopic(&t, rights)
 }
 
-func metadataTopic(t *broker.TopicInfo) kmsg.MetadataResponseTopic {
+func (c *conn) metadataTopic(t *broker.TopicInfo, rights bool) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.TopicID, out.IsInternal = &t.Name, t.ID, isInternal(t.Name)
-	for i := range t.Partitions {
+	if rights {
+		out.AuthorizedOperations = c.topicRights(t.Name)
+	}
+	replicas := []int32{nodeID}
+	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
+	for i := range out.Partitions {
 		p := kmsg.NewMetadataResponseTopicPartition()
-		p.Partition, p.Leader, p.LeaderEpoch = int32(i), nodeID, leaderEpoch
-		p.Replicas, p.ISR = []int32{nodeID}, []int32{nodeID}
-		out.Partitions = append(out.Partitions, p)
+		p.Partition, p.Leader, p.LeaderEpoch, p.Replicas, p.ISR = int32(i), nodeID, leaderEpoch, replicas, replicas
+		out.Partitions[i] = p
 	}
 	return out
 }
+
+// sees says whether the client may know of a topic: it has some right on it.
+func (c *conn) sees(topic string) bool {
+	return c.session.MayTopic(auth.Read, topic) || c.session.MayTopic(auth.Write, topic) || c.session.MayTopic(auth.Configure, topic)
+}
+
+// Kafka's operations, as bits of a set.
+const (
+	mayRead         = 1 << 3
+	mayWrite        = 1 << 4
+	mayCreate       = 1 << 5
+	mayDelete       = 1 << 6
+	mayAlter        = 1 << 7
+	mayDescribe     = 1 << 8
+	mayReadConfigs  = 1 << 10
+	mayAlterConfigs = 1 << 11
+	mayIdempotent   = 1 << 12
+)
+
+// topicRights are the operations the client's rights on a topic come to.
+func (c *conn) topicRights(topic string) int32 {
+	set := int32(0)
+	if c.session.MayTopic(auth.Read, topic) {
+		set |= mayRead | mayDescribe
+	}
+	if c.session.MayTopic(auth.Write, topic) {
+		set |= mayWrite | mayDescribe
+	}
+	if c.session.MayTopic(auth.Configure, topic) {
+		set |= mayCreate | mayDelete | mayAlter | mayDescribe | mayReadConfigs | mayAlterConfigs
+	}
+	return set
+}
+
+// clusterRights are those on everything: what every client may do here.
+func (c *conn) clusterRights() int32 { return mayCreate | mayDescribe | mayReadConfigs | mayIdempotent }

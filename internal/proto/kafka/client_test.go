@@ -14,14 +14,18 @@ import (
 
 	"weir/internal/broker"
 	"weir/internal/proto/kafka"
+	records "weir/internal/proto/kafka/batch"
+	"weir/internal/record"
 	"weir/internal/vfs"
 )
 
 const patience = 20 * time.Second
 
+var openers = map[record.Dialect]record.Opener{record.DialectKafka: records.Opener{}}
+
 func start(t *testing.T, disk vfs.FS) (address string, stop func()) {
 	t.Helper()
-	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Openers: openers, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}

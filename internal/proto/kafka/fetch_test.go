@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -207,4 +208,54 @@ func TestFetchLimits(t *testing.T) {
 			t.Errorf("%+v: %+v", row, q)
 		}
 	}
+}
+
+func TestListOffsets(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	a := newAdmin(t, address)
+	a.mustCreate("t", 1)
+	p, ctx := client(t, address)
+	at := time.Now().Truncate(time.Second).Add(-time.Minute)
+	for _, batch := range [][]int{{0, 10, 20}, {50, 30, 40}} {
+		var records []*kgo.Record
+		for _, ms := range batch {
+			records = append(records, &kgo.Record{Topic: "t", Timestamp: at.Add(time.Duration(ms) * time.Millisecond)})
+		}
+		if err := p.ProduceSync(ctx, records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func() {
+		t.Helper()
+		for _, row := range []struct{ ask, offset, time int64 }{
+			{-1, 6, -1}, {-2, 0, -1}, {-3, 3, 50}, {-4, 0, -1}, {-5, -1, -1}, {-6, -1, -1},
+			{0, 0, 0}, {10, 1, 10}, {11, 2, 20}, {21, 3, 50}, {50, 3, 50}, {51, -1, -1},
+		} {
+			m := kmsg.NewPtrListOffsetsRequest()
+			asked := kmsg.NewListOffsetsRequestTopic()
+			asked.Topic = "t"
+			part := kmsg.NewListOffsetsRequestTopicPartition()
+			if part.Timestamp = row.ask; row.ask >= 0 {
+				part.Timestamp += at.UnixMilli()
+			}
+			if row.time >= 0 {
+				row.time += at.UnixMilli()
+			}
+			asked.Partitions = append(asked.Partitions, part)
+			m.Topics = append(m.Topics, asked)
+			got := ask[*kmsg.ListOffsetsResponse](a, m).Topics[0].Partitions[0]
+			if got.ErrorCode != 0 || got.Offset != row.offset || got.Timestamp != row.time {
+				t.Errorf("%+v: %+v", row, got)
+			}
+		}
+	}
+	check()
+	a.c.Close()
+	p.Close()
+	stop()
+	address, stop = start(t, disk)
+	defer stop()
+	a = newAdmin(t, address)
+	check()
 }

@@ -160,7 +160,7 @@ func TestOffsetsInTransactions(t *testing.T) {
 	for life := 0; life < 2; life++ {
 		s, err := kgo.NewGroupTransactSession(
 			kgo.SeedBrokers(address), kgo.TransactionalID("copy"), kgo.ConsumerGroup("copiers"), kgo.ConsumeTopics("in"),
-			kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+			kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(), kgo.FetchMaxWait(100*time.Millisecond),
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DefaultProduceTopic("out"),
 		)
 		if err != nil {
