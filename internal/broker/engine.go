@@ -104,6 +104,7 @@ type engine struct {
 	quotas      quotas
 	changes     changes
 	verifier    *auth.Verifier
+	decoy       [32]byte // makes keys for users that there are not
 	jobs        sync.WaitGroup
 	blockPool   sync.Pool
 	reads       chan struct{} // bounds concurrent reads of the shelf
@@ -135,6 +136,7 @@ func Open(o Options) (*Broker, error) {
 	e.ballast.init(o.FS, o.Dir)
 	var key [32]byte
 	rand.Read(key[:]) // never fails
+	rand.Read(e.decoy[:])
 	e.verifier = auth.NewVerifier(key, passwordsRemembered, passwordMemory.Milliseconds(), passwordsAtOnce)
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)

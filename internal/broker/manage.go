@@ -178,6 +178,7 @@ func (b *Broker) PutUser(p Principal, u UserSpec) (bool, *Error) {
 		}
 	}
 	var hash string
+	var keys []auth.ScramKeys
 	switch {
 	case u.Hash != nil:
 		hash = *u.Hash
@@ -188,12 +189,13 @@ func (b *Broker) PutUser(p Principal, u UserSpec) (bool, *Error) {
 		var salt [auth.SaltBytes]byte
 		rand.Read(salt[:]) // never fails
 		hash = auth.HashPassword([]byte(u.Password), salt, auth.DefaultCost)
+		keys = scramKeys(u.Password)
 	default:
 		return false, &Error{Code: CodeInvalid, Object: ObjectUser, Name: u.Name, Field: "password", Text: "empty password"}
 	}
 	r, err := b.change(p, ObjectUser, u.Name, meta.Command{
 		Op:   meta.OpUserPut,
-		User: &meta.User{Name: u.Name, Password: hash, Tags: u.Tags},
+		User: &meta.User{Name: u.Name, Password: hash, Tags: u.Tags, Scram: keys},
 	})
 	return err == nil && r.Outcome == meta.Done, err
 }

@@ -1,10 +1,12 @@
 package broker
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"slices"
 
 	"weir/internal/auth"
+	"weir/internal/invariant"
 	"weir/internal/meta"
 )
 
@@ -18,6 +20,28 @@ const (
 	administratorTag = "administrator"
 )
 
+// guestKeys are constants for the same reason.
+func guestKeys() []auth.ScramKeys {
+	bytes := func(text string) []byte {
+		b, err := hex.DecodeString(text)
+		invariant.Check(err == nil, "guest's keys: %v", err)
+		return b
+	}
+	salt := []byte("weir-guest-salt!")
+	return []auth.ScramKeys{
+		{
+			Mechanism: auth.ScramSHA256, Iterations: auth.ScramIterations, Salt: salt,
+			Stored: bytes("5092a36164fa0b5186a755caee73cd5773e3965a3e029e625041dec354e32551"),
+			Server: bytes("f408b001f3642c8114734b08b84f87053e3f126fdb65000d0e52fe2f4ac47d2a"),
+		},
+		{
+			Mechanism: auth.ScramSHA512, Iterations: auth.ScramIterations, Salt: salt,
+			Stored: bytes("e54528fd42632a69b95a7cddf4732e3253028a82704802634d49700a0836f7a780187adbf4e9e11cc91128d862419b40245ed3a33ce870bc6e92457cb33438e5"),
+			Server: bytes("19a5e2ffb2286cdd1896fca0e7977240cf9eafba62d5ec291b40f1e19414a829277a247ecde15ea475baa5d2f161f41c442189eedf6e39b9ebf8d28ade5dfbc4"),
+		},
+	}
+}
+
 // bootstrapUsers makes the guest of a new store.
 func (e *engine) bootstrapUsers() error {
 	e.control.mu.RLock()
@@ -27,7 +51,7 @@ func (e *engine) bootstrapUsers() error {
 		return nil
 	}
 	_, err := e.control.propose(
-		meta.Command{Op: meta.OpUserPut, User: &meta.User{Name: guest, Password: guestPassword, Tags: []string{administratorTag}}},
+		meta.Command{Op: meta.OpUserPut, User: &meta.User{Name: guest, Password: guestPassword, Tags: []string{administratorTag}, Scram: guestKeys()}},
 		meta.Command{Op: meta.OpPermissionPut, Name: guest, Space: meta.DefaultNamespace, Permission: &meta.Permission{Configure: ".*", Write: ".*", Read: ".*"}},
 	)
 	if err != nil {

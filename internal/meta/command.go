@@ -3,6 +3,8 @@ package meta
 import (
 	"encoding/json"
 	"fmt"
+
+	"weir/internal/auth"
 )
 
 // Op names a command. The names are on disk.
@@ -20,6 +22,8 @@ const (
 	OpUnbind           Op = "unbind"
 	OpUserPut          Op = "user.put"
 	OpUserDelete       Op = "user.delete"
+	OpScramPut         Op = "scram.put" // of a user, who is made if he is not there
+	OpScramDelete      Op = "scram.delete"
 	OpPermissionPut    Op = "permission.put"
 	OpPermissionDelete Op = "permission.delete"
 	OpTopicsPut        Op = "topics.put"
@@ -58,6 +62,7 @@ type Command struct {
 	Operator bool             `json:"operator,omitempty"`
 	Limits   *Limits          `json:"limits,omitempty"`
 	Value    json.RawMessage  `json:"value,omitempty"`
+	Scram    *auth.ScramKeys  `json:"scram,omitempty"`
 }
 
 const commandVersion = 1

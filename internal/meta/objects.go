@@ -140,6 +140,18 @@ type User struct {
 	// Topics are further rights by namespace and exchange. Where there are none
 	// for an exchange, every routing key is allowed.
 	Topics map[string]map[string]*TopicPermission `json:"topics,omitempty"`
+	// Scram are the keys of mechanisms that prove a password without showing it.
+	Scram []auth.ScramKeys `json:"scram,omitempty"`
+}
+
+// ScramKeys returns the user's keys of a mechanism.
+func (u *User) ScramKeys(m auth.ScramMechanism) (auth.ScramKeys, bool) {
+	for _, k := range u.Scram {
+		if k.Mechanism == m {
+			return k, true
+		}
+	}
+	return auth.ScramKeys{}, false
 }
 
 // TopicPermission holds the patterns of routing keys that a user may publish to
