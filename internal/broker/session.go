@@ -87,6 +87,9 @@ func (b *Broker) Coordinate(namespace string) *Session {
 	return &Session{engine: b.engine, namespace: namespace, killed: make(chan struct{}), own: true}
 }
 
+// Principal is who the session belongs to.
+func (s *Session) Principal() Principal { return s.principal }
+
 // Administrator says whether the session's user may manage the broker.
 func (s *Session) Administrator() bool {
 	c := s.engine.control

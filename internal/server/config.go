@@ -21,6 +21,7 @@ type Config struct {
 	Data    string  `yaml:"data"`
 	Listen  Listen  `yaml:"listen"`
 	TLS     TLS     `yaml:"tls"`
+	OAuth   OAuth   `yaml:"oauth"`
 	Storage Storage `yaml:"storage"`
 	Limits  Limits  `yaml:"limits"`
 	Log     Log     `yaml:"log"`
@@ -28,10 +29,11 @@ type Config struct {
 
 // Listen holds one address per door: host:port, or "off".
 type Listen struct {
-	AMQP  string `yaml:"amqp"`
-	AMQPS string `yaml:"amqps"`
-	HTTP  string `yaml:"http"`
-	Kafka string `yaml:"kafka"`
+	AMQP   string `yaml:"amqp"`
+	AMQPS  string `yaml:"amqps"`
+	HTTP   string `yaml:"http"`
+	Kafka  string `yaml:"kafka"`
+	KafkaS string `yaml:"kafkas"`
 }
 
 // TLS is the identity of the doors that speak TLS. The files are read again on
@@ -77,7 +79,8 @@ func Default() Config {
 	return Config{
 		Data:   "weir-data",
 		TLS:    TLS{Client: clientRequired, LoginFrom: auth.CertificateNames[0]},
-		Listen: Listen{AMQP: "localhost:5672", AMQPS: "off", HTTP: "localhost:15672", Kafka: off},
+		Listen: Listen{AMQP: "localhost:5672", AMQPS: "off", HTTP: "localhost:15672", Kafka: off, KafkaS: off},
+		OAuth:  OAuth{UserClaim: "sub"},
 		Storage: Storage{
 			Shards: 1, TailBytes: 128 << 20, WALFileBytes: 64 << 20,
 			Sync: "always", SyncInterval: 100 * time.Millisecond,
@@ -179,8 +182,13 @@ func (c *Config) check() error {
 	if c.Data == "" {
 		errs = append(errs, errors.New("data: no directory"))
 	}
-	if c.Listen.AMQPS != "off" && c.TLS.Certificate == "" {
-		errs = append(errs, errors.New("listen.amqps: needs tls.certificate and tls.key"))
+	for name, address := range map[string]string{"amqps": c.Listen.AMQPS, "kafkas": c.Listen.KafkaS} {
+		if address != off && c.TLS.Certificate == "" {
+			errs = append(errs, fmt.Errorf("listen.%s: needs tls.certificate and tls.key", name))
+		}
+	}
+	if c.OAuth.Issuer != "" && (c.OAuth.JWKS == "" || c.OAuth.UserClaim == "") {
+		errs = append(errs, errors.New("oauth: an issuer needs jwks and user_claim"))
 	}
 	for _, f := range []string{c.TLS.Certificate, c.TLS.Key, c.TLS.ClientCA} {
 		if _, err := os.Stat(f); f != "" && errors.Is(err, fs.ErrNotExist) {

@@ -93,7 +93,9 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
-	if s.kafka, err = kafka.New(kafka.Options{Broker: s.broker, Log: s.log, Clock: clock.System()}); err != nil {
+	if s.kafka, err = kafka.New(kafka.Options{
+		Broker: s.broker, Log: s.log, Clock: clock.System(), CertificateName: c.TLS.LoginFrom, Token: c.OAuth.tokenChecker(),
+	}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
@@ -117,7 +119,7 @@ func syncMode(name string) wal.SyncMode {
 // open opens the doors that are not off.
 func (s *Server) open() error {
 	l := s.config.Listen
-	if l.AMQPS != off {
+	if l.AMQPS != off || l.KafkaS != off {
 		var err error
 		if s.identity, err = newIdentity(s.config.TLS); err != nil {
 			return err
@@ -127,12 +129,13 @@ func (s *Server) open() error {
 		{Name: "amqp", Address: l.AMQP, Handler: s.amqp.Serve},
 		{Name: "amqps", Address: l.AMQPS, Handler: s.amqp.Serve},
 		{Name: "kafka", Address: l.Kafka, Handler: s.kafka.Serve},
+		{Name: "kafkas", Address: l.KafkaS, Handler: s.kafka.Serve},
 		{Name: "http", Address: l.HTTP, Handler: s.admin.ServeConn},
 	} {
 		if d.Address == off {
 			continue
 		}
-		if d.Name == "amqps" {
+		if d.Name == "amqps" || d.Name == "kafkas" {
 			d.TLS = s.identity.config()
 		}
 		d.Log, d.Clock, d.ConnectionsMax = s.log, clock.System(), s.config.Limits.Connections
@@ -160,7 +163,7 @@ func (s *Server) url(d *listen.Door) string {
 	switch d.Name() {
 	case "http":
 		user = ""
-	case "kafka": // its clients take no URL
+	case "kafka", "kafkas": // its clients take no URL
 		return net.JoinHostPort(host, port)
 	}
 	return fmt.Sprintf("%s://%s%s", d.Name(), user, net.JoinHostPort(host, port))

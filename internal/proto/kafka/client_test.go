@@ -23,13 +23,17 @@ const patience = 20 * time.Second
 
 var openers = map[record.Dialect]record.Opener{record.DialectKafka: records.Opener{}}
 
-func start(t *testing.T, disk vfs.FS) (address string, stop func()) {
+func start(t *testing.T, disk vfs.FS, change ...func(o *kafka.Options)) (address string, stop func()) {
 	t.Helper()
 	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Openers: openers, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := kafka.New(kafka.Options{Broker: b})
+	o := kafka.Options{Broker: b}
+	for _, f := range change {
+		f(&o)
+	}
+	s, err := kafka.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

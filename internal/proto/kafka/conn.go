@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -18,6 +19,8 @@ const (
 	// frameBytesMax of requests without messages in them. The decoder may take up
 	// to some eighty times of it for a hostile one.
 	frameBytesMax = 1 << 20
+	// frameBeforeLogin is for those of a client that nobody knows yet.
+	frameBeforeLogin = 64 << 10
 	// frameMore is what a produce request may have besides its messages.
 	frameMore = 1 << 20
 )
@@ -32,12 +35,17 @@ type conn struct {
 	remote  netip.AddrPort
 	client  string // its id of itself
 	session *broker.Session
-	known   knownTopics
-	fetches *fetchSession // nil is none
-	head    [4]byte
-	ended   chan struct{} // closed when the connection is to end
-	end     sync.Once
-	in, out []byte
+
+	certificate string    // user of the client's certificate
+	user        string    // who has logged in
+	login       *exchange // that is under way
+	until       time.Time // the login holds; zero: for ever
+	known       knownTopics
+	fetches     *fetchSession // nil is none
+	head        [4]byte
+	ended       chan struct{} // closed when the connection is to end
+	end         sync.Once
+	in, out     []byte
 }
 
 // request is one frame taken apart.
@@ -62,6 +70,9 @@ func (c *conn) serve() {
 
 // one reads and answers a request of n bytes.
 func (c *conn) one(n int) error {
+	if c.login != nil && c.login.raw {
+		return c.rawToken(n)
+	}
 	if n < 8 || n > int(c.server.options.Broker.MessageBytesMax())+frameMore {
 		return fmt.Errorf("%w: %d bytes", errFrame, n)
 	}
@@ -70,7 +81,11 @@ func (c *conn) one(n int) error {
 		return err
 	}
 	r := request{key: int16(binary.BigEndian.Uint16(head[:])), version: int16(binary.BigEndian.Uint16(head[2:]))}
-	if r.key != keyProduce && n > frameBytesMax {
+	a, err := c.find(&r)
+	switch {
+	case err != nil:
+		return err
+	case r.key != keyProduce && n > frameBytesMax, c.session == nil && n > frameBeforeLogin:
 		return fmt.Errorf("%w: %d bytes of key %d", errFrame, n, r.key)
 	}
 	if err := c.fill(n - 4); err != nil {
@@ -79,7 +94,27 @@ func (c *conn) one(n int) error {
 	if err := c.open(&r); err != nil {
 		return err
 	}
-	return c.answer(&r)
+	return c.answer(a, &r)
+}
+
+// find looks a request's key up and sees to it that there is a session if that
+// needs one. Versions of ApiVersions that are not known are nil: they have an
+// answer too.
+func (c *conn) find(r *request) (*api, error) {
+	a, known := c.server.apis[r.key]
+	if !known || r.version < a.low || r.version > a.high {
+		if r.key == keyAPIVersions {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("kafka: key %d version %d is not offered", r.key, r.version)
+	}
+	if a.open && c.session == nil {
+		return a, c.openSession()
+	}
+	if a.open && c.expired() {
+		return nil, errors.New("kafka: the login has expired")
+	}
+	return a, nil
 }
 
 // fill reads the rest of a frame. The buffer grows with what arrives, not with
@@ -132,18 +167,9 @@ func (c *conn) open(r *request) error {
 }
 
 // answer carries a request out and writes what there is to say.
-func (c *conn) answer(r *request) error {
-	a, known := c.server.apis[r.key]
-	if !known || r.version < a.low || r.version > a.high {
-		if r.key == keyAPIVersions {
-			return c.write(r, c.unsupportedVersions(), true)
-		}
-		return fmt.Errorf("kafka: key %d version %d is not offered", r.key, r.version)
-	}
-	if a.open && c.session == nil {
-		if err := c.login(); err != nil {
-			return err
-		}
+func (c *conn) answer(a *api, r *request) error {
+	if a == nil {
+		return c.write(r, c.unsupportedVersions(), true)
 	}
 	answer, err := a.handle(c, r)
 	if err != nil || answer == nil {
@@ -172,10 +198,14 @@ func (c *conn) write(r *request, answer kmsg.Response, plain bool) error {
 // guest is who a client is that has not said.
 const guest = "guest"
 
-// login opens a session for a client that did not authenticate: as guest, who may
-// only come from this machine.
-func (c *conn) login() error {
-	p, err := c.server.options.Broker.Identify(guest, c.remote)
+// openSession opens a session for a client that did not log in: as the user of its
+// certificate, or as guest, who may only come from this machine.
+func (c *conn) openSession() error {
+	c.user = guest
+	if c.certificate != "" {
+		c.user = c.certificate
+	}
+	p, err := c.server.options.Broker.Identify(c.user, c.remote)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/clock"
 )
@@ -24,6 +25,10 @@ type Options struct {
 	// Advertised is the address clients are told to connect to, host:port; empty
 	// is the one they have dialled.
 	Advertised string
+	// Token checks bearer tokens; nil: OAUTHBEARER is not offered.
+	Token TokenChecker
+	// CertificateName is the part of a client's certificate that is its user.
+	CertificateName string
 	// ClusterID is shown to clients.
 	ClusterID string
 	// RebalanceDelay is how long the first consumers of a group wait for more; 0
@@ -90,8 +95,11 @@ func (s *Server) Close() {
 }
 
 // Serve serves one connection and returns when it has ended; nc is closed then.
-func (s *Server) Serve(nc net.Conn, _ *tls.ConnectionState) {
+func (s *Server) Serve(nc net.Conn, secured *tls.ConnectionState) {
 	c := &conn{server: s, net: nc, ended: make(chan struct{}), name: fmt.Sprintf("%v -> %v", nc.RemoteAddr(), nc.LocalAddr())}
+	if secured != nil && len(secured.VerifiedChains) > 0 {
+		c.certificate, _ = auth.CertificateUser(secured.PeerCertificates[0], s.options.CertificateName)
+	}
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.remote = a.AddrPort()
 	}
