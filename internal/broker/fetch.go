@@ -179,6 +179,33 @@ func (s *Session) OffsetAt(topic string, partition int, at Position) (record.Off
 	return s.resolve(q, at)
 }
 
+// Trim deletes the messages of a partition below an offset and returns the first
+// offset then. CodeInvalid is that the partition does not reach as far.
+func (s *Session) Trim(topic string, partition int, below record.Offset) (first record.Offset, err *Error) {
+	q, err := s.partition(auth.Configure, topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	if !isStream(q) {
+		return 0, &Error{Code: CodeNotAllowed, Object: ObjectTopic, Name: topic, Space: s.namespace, Text: "a queue's messages go when they are settled"}
+	}
+	var b shard.Blobs
+	bounds := func(m *shard.Machine) { b, _ = m.Blobs(q.Log, 0, -1, false) }
+	if err = s.call(q, bounds); err != nil {
+		return 0, err
+	}
+	if below > b.Next {
+		return 0, &Error{Code: CodeInvalid, Object: ObjectTopic, Name: topic, Space: s.namespace, Field: "offset", Text: "offset out of bounds"}
+	}
+	if below > b.First {
+		if err = s.apply(q, func(dst []byte) []byte { return shard.AppendTrim(dst, q.Log, below) }); err != nil {
+			return 0, err
+		}
+		err = s.call(q, bounds)
+	}
+	return b.First, err
+}
+
 // Newest is the greatest timestamp in a partition, unix milliseconds; 0 is none.
 func (s *Session) Newest(topic string, partition int) (int64, *Error) {
 	q, err := s.partition(auth.Read, topic, partition)

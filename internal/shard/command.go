@@ -121,6 +121,11 @@ func AppendRewind(dst []byte, log record.LogID, o record.Offset) []byte {
 	return appendOffset(dst, commandRewind, log, o)
 }
 
+// AppendTrim adds a command that ends the retention of everything below o.
+func AppendTrim(dst []byte, log record.LogID, o record.Offset) []byte {
+	return appendOffset(dst, commandTrim, log, o)
+}
+
 // AppendCommit adds a command that stores a positional cursor's next offset.
 func AppendCommit(dst []byte, log record.LogID, cursor string, next record.Offset) []byte {
 	dst = appendOffset(dst, commandCommit, log, next)

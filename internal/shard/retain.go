@@ -6,8 +6,8 @@ import (
 )
 
 // Retain ends the retention of settled messages that are too old or too many. It
-// reads no file: age goes by whole shelved runs, then by single messages of the
-// tail, bytes by shelved runs in proportion.
+// reads no file: age goes by whole shelved runs, then by single records of the
+// tail, bytes by shelved runs in proportion, then likewise.
 func (m *Machine) Retain() {
 	if m.retaining == 0 {
 		return
@@ -41,12 +41,12 @@ func (m *Machine) keptByAge(l *Log) record.Offset {
 			first = max(first, s.Last+1)
 		}
 	}
-	for o := max(first, l.tail.Base()); o < l.tail.End(); o++ {
-		if at, ok := m.timestamp(l, o); !ok || at >= cutoff {
-			break
+	m.eachRecord(l, max(first, l.tail.Base()), func(_, end record.Offset, e *record.Envelope, _ int) bool {
+		if e.Timestamp < cutoff {
+			first = max(first, end)
 		}
-		first = o + 1
-	}
+		return e.Timestamp < cutoff
+	})
 	return first
 }
 
@@ -62,8 +62,8 @@ func (m *Machine) timestamp(l *Log, o record.Offset) (int64, bool) {
 	return e.Timestamp, true
 }
 
-// keptByBytes is the first offset of what fits the limit. A run that does not fit
-// whole keeps its part of it, as if its messages were of one size.
+// keptByBytes is the first offset of what fits the limit. A shelved run that does
+// not fit whole keeps its part of it, as if its messages were of one size.
 func (m *Machine) keptByBytes(l *Log) record.Offset {
 	if l.config.RetainBytes <= 0 || m.shelf == nil {
 		return 0
@@ -73,6 +73,11 @@ func (m *Machine) keptByBytes(l *Log) record.Offset {
 	for i := range spans {
 		excess += keptBytes(&spans[i], l.retained)
 	}
+	inTail := max(l.shelved, l.retained)
+	m.eachRecord(l, inTail, func(_, _ record.Offset, _ *record.Envelope, bytes int) bool {
+		excess += int64(bytes)
+		return true
+	})
 	first := l.retained
 	for i := range spans {
 		s := &spans[i]
@@ -88,6 +93,13 @@ func (m *Machine) keptByBytes(l *Log) record.Offset {
 			return lo + record.Offset(part)
 		}
 	}
+	m.eachRecord(l, inTail, func(_, end record.Offset, _ *record.Envelope, bytes int) bool {
+		if excess < int64(bytes) {
+			return false
+		}
+		first, excess = max(first, end), excess-int64(bytes)
+		return true
+	})
 	return first
 }
 

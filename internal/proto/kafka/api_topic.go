@@ -4,6 +4,7 @@ package kafka
 const (
 	keyCreateTopics            = 19
 	keyDeleteTopics            = 20
+	keyDeleteRecords           = 21
 	keyDescribeConfigs         = 32
 	keyAlterConfigs            = 33
 	keyCreatePartitions        = 37
@@ -15,6 +16,7 @@ func topicAPIs() map[int16]*api {
 	return map[int16]*api{
 		keyCreateTopics:            {2, 7, true, (*conn).createTopics},
 		keyDeleteTopics:            {1, 6, true, (*conn).deleteTopics},
+		keyDeleteRecords:           {0, 2, true, (*conn).deleteRecords},
 		keyDescribeConfigs:         {1, 4, true, (*conn).describeConfigs},
 		keyAlterConfigs:            {0, 2, true, (*conn).alterConfigs},
 		keyCreatePartitions:        {0, 3, true, (*conn).createPartitions},

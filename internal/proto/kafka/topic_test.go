@@ -216,3 +216,99 @@ func TestManyTopicsOfOneRequest(t *testing.T) {
 	}
 	a.mustCreate("wide", 9_999)
 }
+
+// offset asks where something is in partition 0.
+func (a *admin) offset(topic string, timestamp int64) int64 {
+	a.Helper()
+	m := kmsg.NewPtrListOffsetsRequest()
+	asked := kmsg.NewListOffsetsRequestTopic()
+	part := kmsg.NewListOffsetsRequestTopicPartition()
+	asked.Topic, part.Timestamp = topic, timestamp
+	asked.Partitions = append(asked.Partitions, part)
+	m.Topics = append(m.Topics, asked)
+	return ask[*kmsg.ListOffsetsResponse](a, m).Topics[0].Partitions[0].Offset
+}
+
+func TestRecordsAreDeleted(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	a := newAdmin(t, address)
+	a.mustCreate("t", 1)
+	p, ctx := client(t, address)
+	for range 2 {
+		var batch []*kgo.Record
+		for range 5 {
+			batch = append(batch, &kgo.Record{Topic: "t", Value: []byte("x")})
+		}
+		if err := p.ProduceSync(ctx, batch...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(below, want int64, code error) {
+		t.Helper()
+		m := kmsg.NewPtrDeleteRecordsRequest()
+		m.Topics = []kmsg.DeleteRecordsRequestTopic{{Topic: "t", Partitions: []kmsg.DeleteRecordsRequestTopicPartition{{Offset: below}}}}
+		r := ask[*kmsg.DeleteRecordsResponse](a, m).Topics[0].Partitions[0]
+		if r.LowWatermark != want || kerr.ErrorForCode(r.ErrorCode) != code {
+			t.Fatalf("below %d: %+v", below, r)
+		}
+	}
+	remove(3, 3, nil) // inside of a batch
+	remove(2, 3, nil)
+	remove(11, -1, kerr.OffsetOutOfRange)
+	if first := a.offset("t", -2); first != 3 {
+		t.Fatal(first)
+	}
+	a.c.Close()
+	p.Close()
+	stop()
+	address, stop = start(t, disk)
+	defer stop()
+	a = newAdmin(t, address)
+	if first := a.offset("t", -2); first != 3 {
+		t.Fatal(first)
+	}
+	c, ctx := client(t, address, kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	for next := int64(3); next < 10; {
+		for _, r := range c.PollFetches(ctx).Records() {
+			if r.Offset != next {
+				t.Fatalf("%d where %d is due", r.Offset, next)
+			}
+			next++
+		}
+	}
+	remove(-1, 10, nil)
+	if first := a.offset("t", -2); first != 10 {
+		t.Fatal(first)
+	}
+}
+
+// TestRetention has messages in memory that go by size and by age.
+func TestRetention(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	a.mustCreate("size", 1, "retention.bytes", "5000")
+	a.mustCreate("age", 1, "retention.ms", "60000")
+	a.mustCreate("compact", 1, "retention.ms", "1", "cleanup.policy", "compact")
+	p, ctx := client(t, address, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	for i := range 20 {
+		for _, topic := range []string{"size", "age", "compact"} {
+			r := &kgo.Record{Topic: topic, Key: []byte("k"), Value: make([]byte, 1000), Timestamp: time.Now()}
+			if topic == "age" && i < 10 {
+				r.Timestamp = r.Timestamp.Add(-time.Hour)
+			}
+			if err := p.ProduceSync(ctx, r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for deadline := time.Now().Add(patience); a.offset("size", -2) != 15 || a.offset("age", -2) != 10; {
+		if time.Now().After(deadline) {
+			t.Fatal(a.offset("size", -2), a.offset("age", -2))
+		}
+	}
+	if first := a.offset("compact", -2); first != 0 {
+		t.Fatal(first)
+	}
+}
