@@ -46,7 +46,7 @@ func (c *conn) findCoordinator(r *request) (kmsg.Response, error) {
 func (c *conn) coordinates(version int16, kind int8, key string) int16 {
 	switch kind {
 	case coordinatesGroup:
-		if c.session.MayGroup(auth.Read, key) != nil {
+		if key != "" && c.session.MayGroup(auth.Read, key) != nil { // what has no name is refused where it is used
 			return kerr.GroupAuthorizationFailed.Code
 		}
 		c.server.internal.ensure(c.server.transactions.session, offsetsTopic)

@@ -49,7 +49,7 @@ func (c *conn) joinGroup(r *request) (kmsg.Response, error) {
 func (c *conn) join(h *hosted, r *group.JoinRequest) (*group.Joined, <-chan group.Answer) {
 	k := c.server.groups
 	switch {
-	case h.modern != nil && !h.modern.Idle():
+	case h.modern != nil && (h.modern.Shared() || !h.modern.Idle()):
 		return h.modern.JoinClassic(k.now(), r, catalog{c.session}), nil
 	case h.classic == nil && r.Member != "":
 		return &group.Joined{Code: kerr.UnknownMemberID.Code, Member: r.Member, Generation: -1}, nil

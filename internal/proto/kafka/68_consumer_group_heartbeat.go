@@ -96,10 +96,6 @@ func (c *conn) mayBeat(name string, r *group.BeatRequest, shared bool) group.Bea
 
 func (c *conn) beat(h *hosted, r *group.BeatRequest, shared bool) group.Beat {
 	k, topics := c.server.groups, catalog{c.session}
-	if h.modern != nil && h.modern.Idle() && h.modern.Shared() != shared && r.Epoch == 0 {
-		epoch, _ := h.modern.Epoch()
-		h.modern = group.NewModern(k.modern, shared, epoch, k.now())
-	}
 	switch {
 	case h.modern != nil && h.modern.Shared() != shared,
 		h.modern == nil && (r.Epoch != 0 || !h.upgrade(k, topics, shared)):

@@ -1,6 +1,15 @@
 package kafka
 
+// The keys about share groups.
+const (
+	keyShareGroupHeartbeat = 76
+	keyShareGroupDescribe  = 77
+)
+
 // shareAPIs are the keys about share groups.
 func shareAPIs() map[int16]*api {
-	return map[int16]*api{}
+	return map[int16]*api{
+		keyShareGroupHeartbeat: {1, 1, true, (*conn).shareGroupHeartbeat},
+		keyShareGroupDescribe:  {1, 1, true, (*conn).shareGroupDescribe},
+	}
 }

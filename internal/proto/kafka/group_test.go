@@ -217,3 +217,47 @@ func TestNextGenerationGroups(t *testing.T) {
 		}
 	}
 }
+
+func TestShareGroupsHaveMembers(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topicOf(t, address, "t", 3, 1)
+	c, ctx := client(t, address)
+	beat := func(member string, epoch int32) *kmsg.ShareGroupHeartbeatResponse {
+		t.Helper()
+		m := kmsg.NewPtrShareGroupHeartbeatRequest()
+		m.GroupID, m.MemberID, m.MemberEpoch = "s", member, epoch
+		if epoch == 0 {
+			m.SubscribedTopicNames = []string{"t"}
+		}
+		answer, err := m.RequestWith(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	for i := range 5 {
+		answer := beat(fmt.Sprint("m", i), 0)
+		if answer.ErrorCode != 0 || answer.Assignment == nil || len(answer.Assignment.TopicPartitions[0].Partitions) == 0 {
+			t.Fatalf("%+v", answer)
+		}
+	}
+	if answer := beat("m0", 99); answer.ErrorCode != kerr.FencedMemberEpoch.Code {
+		t.Fatalf("%+v", answer)
+	}
+	m := kmsg.NewPtrShareGroupDescribeRequest()
+	m.GroupIDs = []string{"s", "none"}
+	answer, err := m.RequestWith(ctx, c)
+	if err != nil || len(answer.Groups[0].Members) != 5 || answer.Groups[0].GroupState != "Stable" || answer.Groups[1].ErrorCode != kerr.GroupIDNotFound.Code {
+		t.Fatalf("%+v %v", answer, err)
+	}
+	j := kmsg.NewPtrJoinGroupRequest()
+	j.Group, j.SessionTimeoutMillis, j.ProtocolType = "s", 10_000, "consumer"
+	j.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: []byte{0}}}
+	if answer, err := j.RequestWith(ctx, c); err != nil || answer.ErrorCode != kerr.InconsistentGroupProtocol.Code {
+		t.Fatalf("%+v %v", answer, err)
+	}
+	if answer := beat("m0", -1); answer.ErrorCode != 0 || answer.MemberEpoch != -1 {
+		t.Fatalf("%+v", answer)
+	}
+}

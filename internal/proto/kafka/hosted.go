@@ -84,10 +84,10 @@ func (h *hosted) upgrade(k *coordinator, c group.Catalog, shared bool) bool {
 	switch {
 	case h.classic == nil:
 		h.modern = group.NewModern(k.modern, shared, 0, k.now())
+	case shared:
+		return false // what the group has read stays a consumer group's
 	case h.classic.Idle():
 		h.modern = group.NewModern(k.modern, shared, h.classic.Generation(), k.now())
-	case shared:
-		return false
 	default:
 		m, ok := group.FromClassic(k.now(), h.classic, k.modern, c)
 		if !ok {
@@ -159,6 +159,8 @@ func (h *hosted) checkCommit(now group.Millis, member, instance string, generati
 	switch {
 	case h.classic != nil:
 		return h.classic.CheckCommit(now, member, instance, group.Generation(generation), transaction)
+	case h.modern != nil && h.modern.Shared():
+		return kerr.GroupIDNotFound.Code
 	case h.modern != nil:
 		return h.modern.CheckCommit(now, member, group.Generation(generation), transaction, modern)
 	case generation < 0:

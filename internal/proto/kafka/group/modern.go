@@ -126,6 +126,8 @@ func (g *Modern) State() ModernState {
 	switch {
 	case len(g.members) == 0:
 		return ModernEmpty
+	case g.shared:
+		return ModernStable // nobody waits for anybody
 	case g.epoch > g.targetEpoch:
 		return ModernAssigning
 	case slices.ContainsFunc(g.members, func(m *ModernMember) bool { return !g.reconciled(m) }):
