@@ -95,6 +95,7 @@ func Start(c Config) (*Server, error) {
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
 	if s.kafka, err = kafka.New(kafka.Options{
 		Broker: s.broker, Log: s.log, Clock: clock.System(), CertificateName: c.TLS.LoginFrom, Token: c.OAuth.tokenChecker(),
+		Loopback: loopbackName(c.Listen.Kafka),
 	}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -149,6 +150,14 @@ func (s *Server) open() error {
 }
 
 const off = "off"
+
+// loopbackName is the name of a door on every loopback address, empty for others.
+func loopbackName(address string) string {
+	if host, _, _ := net.SplitHostPort(address); host == "localhost" {
+		return host
+	}
+	return ""
+}
 
 // url is how a client on this machine reaches the door.
 func (s *Server) url(d *listen.Door) string {

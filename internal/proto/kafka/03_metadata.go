@@ -51,12 +51,13 @@ func (c *conn) metadata(r *request) (kmsg.Response, error) {
 		}
 		answer.Topics[i] = t
 	}
-	c.makeMissing(missing, answer, m)
+	c.makeMissing(missing, answer)
 	return answer, nil
 }
 
-// makeMissing makes topics that a client only named.
-func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataResponse, m *kmsg.MetadataRequest) {
+// makeMissing makes topics that a client only named. Like Kafka's this answer does
+// not know them yet; clients ask again, and some rely on having to.
+func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataResponse) {
 	refused := map[string]int16{}
 	for k := range specs {
 		if no := configured(&specs[k], nil); no.code != errNone {
@@ -70,14 +71,12 @@ func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataRespon
 	}
 	for i := range answer.Topics {
 		t := &answer.Topics[i]
-		if t.ErrorCode != kerr.UnknownTopicOrPartition.Code || len(specs) == 0 {
+		if t.ErrorCode != kerr.UnknownTopicOrPartition.Code {
 			continue
 		}
 		if no, is := refused[*t.Topic]; is {
 			t.ErrorCode = no
-			continue
 		}
-		*t = c.metadataOf(&m.Topics[i], m.IncludeTopicAuthorizedOperations)
 	}
 }
 

@@ -25,6 +25,9 @@ type Options struct {
 	// Advertised is the address clients are told to connect to, host:port; empty
 	// is the one they have dialled.
 	Advertised string
+	// Loopback is the host's name for clients that have dialled a loopback address,
+	// where nothing is advertised; empty is that address.
+	Loopback string
 	// Token checks bearer tokens; nil: OAUTHBEARER is not offered.
 	Token TokenChecker
 	// CertificateName is the part of a client's certificate that is its user.
@@ -154,6 +157,9 @@ func (c *conn) address() (host string, port int32) {
 	}
 	at, err := netip.ParseAddrPort(a)
 	if err == nil {
+		if name := c.server.options.Loopback; name != "" && at.Addr().Unmap().IsLoopback() {
+			return name, int32(at.Port())
+		}
 		return at.Addr().String(), int32(at.Port())
 	}
 	h, p, err := net.SplitHostPort(a)
