@@ -233,6 +233,7 @@ const (
 	Release                // give it to somebody again, counted as a delivery
 	Return                 // give it back untouched: it was never looked at
 	Reject                 // dead-letter it, or drop it where there is nowhere to
+	Renew                  // keep it, and for another full lease
 )
 
 // Pulled is the answer to a Pull.

@@ -53,10 +53,8 @@ func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attac
 	if err != nil {
 		return nil, err
 	}
-	a := &Attachment{
-		session: s, host: e.hosts[q.Shard], log: q.Log, queue: o.Queue, sink: sink,
-		id: cursor.ConsumerID(e.nextConsumer.Add(1)), hidden: hidden,
-	}
+	a := s.attachmentOf(q, o.Queue)
+	a.sink, a.hidden = sink, hidden
 	if len(q.Parts()) > 1 {
 		a.options, a.parts = o, &parted{}
 		err = s.attachParts(q, a, &o)
@@ -68,6 +66,14 @@ func (s *Session) newAttachment(o AttachOptions, sink Sink, hidden bool) (*Attac
 	}
 	e.touchQueue(q)
 	return a, nil
+}
+
+// attachmentOf returns an attachment that is not attached yet.
+func (s *Session) attachmentOf(q *meta.Queue, queue string) *Attachment {
+	return &Attachment{
+		session: s, host: s.engine.hosts[q.Shard], log: q.Log, queue: queue,
+		id: cursor.ConsumerID(s.engine.nextConsumer.Add(1)),
+	}
 }
 
 // attachTo attaches a to a queue, or a part of one.

@@ -487,7 +487,7 @@ func shardConfig(q *meta.Queue) shard.Config {
 		c = shard.Config{
 			MaxLength: -1, MaxBytes: -1, DeadLetter: c.DeadLetter, HasTTL: c.HasTTL, TTL: c.TTL, SingleActive: c.SingleActive,
 			BackoffMin: c.BackoffMin, BackoffMax: c.BackoffMax, Lease: c.Lease, DeliveryLimit: c.DeliveryLimit,
-			NoReturns: c.NoReturns, Source: v.Source, Begin: v.Begin,
+			NoReturns: c.NoReturns, Uncommitted: s.Uncommitted != nil && *s.Uncommitted, Source: v.Source, Begin: v.Begin,
 		}
 	}
 	return c

@@ -322,6 +322,8 @@ func (h *host) settle(a *Attachment, o *op) {
 		n = h.machine.Released(a.log, a.id, o.lo, o.hi, true)
 	case Return:
 		n = h.machine.Released(a.log, a.id, o.lo, o.hi, false)
+	case Renew:
+		h.machine.Renew(a.log, a.id, o.lo, o.hi)
 	}
 	if a.pool != nil && n > 0 {
 		a.pool.give(int64(n))

@@ -1,5 +1,7 @@
 package meta
 
+import "reflect"
+
 // Overflow says what a queue at its limit does.
 type Overflow uint8
 
@@ -31,9 +33,10 @@ type Settings struct {
 	RatePerSecond *float64    `json:"rate,omitempty"`  // delivery-rate limit
 	RetainMillis  *int64      `json:"retain,omitempty"`
 	RetainBytes   *int64      `json:"retain_size,omitempty"`
-	AcceptMax     *int64      `json:"accept,omitempty"`  // messages the queue takes in all its life
-	Stream        *bool       `json:"stream,omitempty"`  // nobody settles its messages; they are read by offset
-	Compact       *Compaction `json:"compact,omitempty"` // of a topic
+	AcceptMax     *int64      `json:"accept,omitempty"`      // messages the queue takes in all its life
+	Uncommitted   *bool       `json:"uncommitted,omitempty"` // a view shows what may yet be undone
+	Stream        *bool       `json:"stream,omitempty"`      // nobody settles its messages; they are read by offset
+	Compact       *Compaction `json:"compact,omitempty"`     // of a topic
 }
 
 // Compaction keeps the last message of every key and lets those before it go.
@@ -45,6 +48,9 @@ type Compaction struct {
 	TailBytes       int64   `json:"tail_size,omitempty"` // what may stay in memory, where nothing is compacted
 	TailMillis      int64   `json:"tail_age,omitempty"`  // likewise
 }
+
+// Shares says whether these settings of a group that reads together are other's.
+func (s *Settings) Shares(other *Settings) bool { return reflect.DeepEqual(s, other) }
 
 // with returns the declared settings s with those of a policy. Of two limits the
 // lower one counts; of values that cannot be compared, the declared one, or the

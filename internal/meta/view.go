@@ -95,7 +95,12 @@ func (s *State) putShare(q *Queue) Result {
 		return Result{Outcome: Missing, Name: q.View.Topic}
 	}
 	if have := t.Shares[q.Name]; have != nil {
-		return Result{Outcome: Existed, Queue: have}
+		for _, part := range have.Parts() {
+			part.Settings = q.Settings
+		}
+		s.addShare(have)
+		s.mark("t", t.Namespace, t.Name)
+		return Result{Outcome: Existed, Queue: have, Effects: Effects{Changed: have.Parts()}}
 	}
 	r := Result{Queue: q}
 	s.number(q.Parts(), &r.Effects)

@@ -40,6 +40,8 @@ type Config struct {
 	// Begin is negative.
 	Source record.LogID `json:"source,omitempty"`
 	Begin  int64        `json:"begin,omitempty"`
+	// Uncommitted lets a view show what may yet be undone, or was.
+	Uncommitted bool `json:"uncommitted,omitempty"`
 
 	encoded []byte // as it came
 }

@@ -271,7 +271,7 @@ func (m *Machine) dispatch(l *Log) {
 	if len(l.followers) > 0 {
 		m.feed(l)
 	}
-	if len(l.awaited) > 0 && l.appended {
+	if len(l.awaited) > 0 && (l.appended || l.viewing() && l.cursor.Counts().Ready > 0) {
 		l.wake()
 	}
 	l.appended = false
@@ -418,13 +418,21 @@ func (m *Machine) Pull(log record.LogID, id cursor.ConsumerID, reply func(d Deli
 		reply(Delivery{}, false, 0)
 		return
 	}
-	l.pulls = append(l.pulls, pull{l.consumers[id], reply})
+	l.pulls = append(l.pulls, pull{c: l.consumers[id], reply: reply})
 	m.heat(l)
 }
 
 func (m *Machine) servePulls(l *Log) {
 	for len(l.pulls) > 0 {
 		p := l.pulls[0]
+		if p.take != nil {
+			if !m.serveTake(l, p) {
+				return
+			}
+			l.pulls = l.pulls[1:]
+			p.take.reply(p.take.got)
+			continue
+		}
 		o, ok := l.cursor.Peek(m.now)
 		var d Delivery
 		if ok {

@@ -113,6 +113,7 @@ type Receiver interface {
 type pull struct {
 	c     *consumer
 	reply func(d Delivery, ok bool, ready uint64)
+	take  *take // instead of reply
 }
 
 // cold is a window of records read back from the shelf.

@@ -542,7 +542,7 @@ func (m *Machine) applyDrop(l *Log) {
 		f()
 	}
 	for _, p := range l.pulls {
-		p.reply(Delivery{}, false, 0)
+		p.refuse()
 	}
 	l.waiting, l.pulls = nil, nil
 	l.wake()

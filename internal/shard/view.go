@@ -16,9 +16,13 @@ import (
 // viewing says whether the log is a view.
 func (l *Log) viewing() bool { return l.source != nil }
 
-// readable is the end of what a reader who wants nothing that may yet be undone is
-// shown.
-func (l *Log) readable() record.Offset { return l.stable() }
+// readable is the end of what a view is shown of its source.
+func (l *Log) readable(c *Config) record.Offset {
+	if c.Uncommitted {
+		return l.next
+	}
+	return l.stable()
+}
 
 // newView makes a view, or nil where its source is gone.
 func (m *Machine) newView(id record.LogID, c *Config) *Log {
@@ -27,7 +31,7 @@ func (m *Machine) newView(id record.LogID, c *Config) *Log {
 		return nil
 	}
 	l := &Log{id: id, retained: never, cursor: cursor.New(c.cursor()), source: source}
-	l.next = source.readable()
+	l.next = source.readable(c)
 	if c.Begin >= 0 {
 		l.cursor.Reopen(max(record.Offset(c.Begin), source.firstWanted()), l.next)
 	}
@@ -64,8 +68,8 @@ func (l *Log) unlink() {
 // show lets the views of a log learn of what has become readable. e is the
 // envelope of what was appended last, nil for none.
 func (m *Machine) show(l *Log, e *record.Envelope) {
-	upto := l.readable()
 	for _, v := range l.views {
+		upto := l.readable(v.config)
 		if v.next >= upto {
 			continue
 		}
@@ -185,7 +189,7 @@ func (m *Machine) passes(v *Log, o record.Offset) bool {
 	b := &v.blob
 	why := WhyPurged
 	switch expiry := v.expiry(&b.envelope); {
-	case b.record == nil || v.source.unmade(o, &b.envelope):
+	case b.record == nil || v.source.unmade(o, &b.envelope, v.config):
 	case expiry != 0 && expiry <= m.now:
 		why = WhyExpired
 	default:
@@ -203,8 +207,8 @@ func (m *Machine) passes(v *Log, o record.Offset) bool {
 
 // unmade says whether a record that can be read is no message: it is a marker, or
 // its transaction was aborted.
-func (l *Log) unmade(o record.Offset, e *record.Envelope) bool {
-	if e.Producer.Part != record.PartTransaction {
+func (l *Log) unmade(o record.Offset, e *record.Envelope, c *Config) bool {
+	if e.Producer.Part != record.PartTransaction || c.Uncommitted {
 		return e.Producer.Part.Marker()
 	}
 	return slices.ContainsFunc(l.abortedIn(o, o+1), func(a Aborted) bool { return a.Producer == e.Producer.ID })
