@@ -53,6 +53,8 @@ func (c *conn) configsOf(kind kmsg.ConfigResourceType, name string) ([]kmsg.Desc
 			return nil, refusal{code(err), ""}
 		}
 		return describeTopicConfigs(&info), refusal{}
+	case kmsg.ConfigResourceTypeGroupConfig:
+		return c.describeGroupSettings(name)
 	case kmsg.ConfigResourceTypeBroker:
 		if no := thisNode(name); no.code != errNone {
 			return nil, no

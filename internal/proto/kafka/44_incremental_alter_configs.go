@@ -115,6 +115,8 @@ func (c *conn) alter(at resource, validateOnly bool, change change) refusal {
 	switch at.kind {
 	case kmsg.ConfigResourceTypeTopic:
 		return c.alterTopic(at.name, validateOnly, change)
+	case kmsg.ConfigResourceTypeGroupConfig:
+		return c.alterGroupSettings(at.name, validateOnly, change)
 	case kmsg.ConfigResourceTypeBroker:
 		if no := thisNode(at.name); no.code != errNone {
 			return no

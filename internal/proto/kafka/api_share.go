@@ -4,6 +4,8 @@ package kafka
 const (
 	keyShareGroupHeartbeat = 76
 	keyShareGroupDescribe  = 77
+	keyShareFetch          = 78
+	keyShareAcknowledge    = 79
 )
 
 // shareAPIs are the keys about share groups.
@@ -11,5 +13,7 @@ func shareAPIs() map[int16]*api {
 	return map[int16]*api{
 		keyShareGroupHeartbeat: {1, 1, true, (*conn).shareGroupHeartbeat},
 		keyShareGroupDescribe:  {1, 1, true, (*conn).shareGroupDescribe},
+		keyShareFetch:          {1, 2, true, (*conn).shareFetch},
+		keyShareAcknowledge:    {1, 2, true, (*conn).shareAcknowledge},
 	}
 }

@@ -42,6 +42,7 @@ type conn struct {
 	until       time.Time // the login holds; zero: for ever
 	known       knownTopics
 	fetches     *fetchSession // nil is none
+	shares      map[shareKey]*shareSession
 	head        [4]byte
 	ended       chan struct{} // closed when the connection is to end
 	end         sync.Once

@@ -13,6 +13,7 @@ type feature struct {
 var features = []feature{
 	{"transaction.version", 2},
 	{"group.version", 1},
+	{"share.version", 1},
 }
 
 // featuresFromZero is the version of ApiVersions from which on clients understand

@@ -1,0 +1,301 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/vfs"
+)
+
+// sharer is a member of a share group, on a connection of its own.
+type sharer struct {
+	t      *testing.T
+	ctx    context.Context
+	client *kgo.Client
+	group  string
+	member string
+	epoch  int32
+	topic  [16]byte
+}
+
+func newSharer(t *testing.T, address, group, member string, topic [16]byte) *sharer {
+	c, ctx := client(t, address)
+	return &sharer{t, ctx, c, group, member, 0, topic}
+}
+
+type ack struct {
+	first, last int64
+	kind        int8
+}
+
+// fetch acknowledges and fetches partition 0.
+func (s *sharer) fetch(most int32, wait time.Duration, acks ...ack) (*kmsg.ShareFetchResponse, []int64) {
+	s.t.Helper()
+	m := kmsg.NewPtrShareFetchRequest()
+	m.GroupID, m.MemberID, m.ShareSessionEpoch = &s.group, &s.member, s.epoch
+	m.MaxWaitMillis, m.MinBytes, m.MaxBytes, m.MaxRecords = int32(wait.Milliseconds()), 1, 1<<20, most
+	topic := kmsg.NewShareFetchRequestTopic()
+	topic.TopicID = s.topic
+	p := kmsg.NewShareFetchRequestTopicPartition()
+	for _, a := range acks {
+		b := kmsg.NewShareFetchRequestTopicPartitionAcknowledgementBatch()
+		b.FirstOffset, b.LastOffset, b.AcknowledgeTypes = a.first, a.last, []int8{a.kind}
+		p.AcknowledgementBatches = append(p.AcknowledgementBatches, b)
+	}
+	topic.Partitions = append(topic.Partitions, p)
+	m.Topics = append(m.Topics, topic)
+	answer, err := m.RequestWith(s.ctx, s.client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.epoch++
+	var got []int64
+	for _, t := range answer.Topics {
+		for _, p := range t.Partitions {
+			for _, a := range p.AcquiredRecords {
+				for o := a.FirstOffset; o <= a.LastOffset; o++ {
+					got = append(got, o)
+				}
+			}
+		}
+	}
+	return answer, got
+}
+
+// acknowledge sends an acknowledgement alone and returns its error.
+func (s *sharer) acknowledge(acks ...ack) error {
+	s.t.Helper()
+	m := kmsg.NewPtrShareAcknowledgeRequest()
+	m.GroupID, m.MemberID, m.ShareSessionEpoch = &s.group, &s.member, s.epoch
+	topic := kmsg.NewShareAcknowledgeRequestTopic()
+	topic.TopicID = s.topic
+	p := kmsg.NewShareAcknowledgeRequestTopicPartition()
+	for _, a := range acks {
+		b := kmsg.NewShareAcknowledgeRequestTopicPartitionAcknowledgementBatch()
+		b.FirstOffset, b.LastOffset, b.AcknowledgeTypes = a.first, a.last, []int8{a.kind}
+		p.AcknowledgementBatches = append(p.AcknowledgementBatches, b)
+		m.IsRenewAck = m.IsRenewAck || a.kind == 4
+	}
+	topic.Partitions = append(topic.Partitions, p)
+	m.Topics = append(m.Topics, topic)
+	answer, err := m.RequestWith(s.ctx, s.client)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.epoch++
+	if answer.ErrorCode != 0 {
+		return kerr.ErrorForCode(answer.ErrorCode)
+	}
+	return kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode)
+}
+
+// topicWith makes a topic with n messages in it, and has the group begin at its
+// start.
+func topicWith(t *testing.T, address, name, group string, n int) [16]byte {
+	t.Helper()
+	c, ctx := client(t, address, kgo.DefaultProduceTopic(name))
+	for i := range n {
+		c.Produce(ctx, &kgo.Record{Value: fmt.Append(nil, i)}, func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := c.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := setGroup(t, ctx, c, group, "share.auto.offset.reset", "earliest"); err != nil {
+		t.Fatal(err)
+	}
+	m := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &name
+	m.Topics = append(m.Topics, asked)
+	answer, err := m.RequestWith(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Topics[0].TopicID
+}
+
+func setGroup(t *testing.T, ctx context.Context, c *kgo.Client, group, name, value string) error {
+	t.Helper()
+	m := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeGroupConfig, group
+	k := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	k.Name, k.Value = name, &value
+	r.Configs = append(r.Configs, k)
+	m.Resources = append(m.Resources, r)
+	answer, err := m.RequestWith(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kerr.ErrorForCode(answer.Resources[0].ErrorCode)
+}
+
+func offsets(from, to int64) (all []int64) {
+	for o := from; o < to; o++ {
+		all = append(all, o)
+	}
+	return all
+}
+
+func TestShareGroupsTakeMessagesInTurn(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	topic := topicWith(t, address, "t", "g", 100)
+	a, b := newSharer(t, address, "g", "a", topic), newSharer(t, address, "g", "b", topic)
+	answer, got := a.fetch(30, 0)
+	if !slices.Equal(got, offsets(0, 30)) || answer.AcquisitionLockTimeoutMillis != 30_000 {
+		t.Fatal(got, answer)
+	}
+	if _, got = b.fetch(30, 0); !slices.Equal(got, offsets(30, 60)) {
+		t.Fatal(got)
+	}
+	if err := b.acknowledge(ack{10, 12, 1}); err != kerr.InvalidRecordState {
+		t.Fatal("acknowledged what is another's:", err)
+	}
+	// Accepted, returned, rejected; what is returned comes first again.
+	if _, got = a.fetch(100, 0, ack{0, 9, 1}, ack{10, 14, 2}, ack{15, 19, 3}); !slices.Equal(got, append(offsets(10, 15), offsets(60, 100)...)) {
+		t.Fatal(got)
+	}
+	if err := a.acknowledge(ack{10, 14, 1}, ack{20, 29, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.acknowledge(ack{10, 14, 1}); err != kerr.InvalidRecordState {
+		t.Fatal("acknowledged twice:", err)
+	}
+	if err := a.acknowledge(ack{60, 61, 4}); err != nil {
+		t.Fatal("renewing:", err)
+	}
+	a.epoch += 7
+	if err := a.acknowledge(ack{60, 61, 1}); err != kerr.InvalidShareSessionEpoch {
+		t.Fatal(err)
+	}
+	a.epoch = -1
+	if err := a.acknowledge(); err != nil {
+		t.Fatal(err)
+	}
+	a.epoch = 5
+	if err := a.acknowledge(); err != kerr.ShareSessionNotFound {
+		t.Fatal(err)
+	}
+	answer, got = b.fetch(100, 0) // what a had
+	if !slices.Equal(got, offsets(60, 100)) || answer.Topics[0].Partitions[0].AcquiredRecords[0].DeliveryCount != 2 {
+		t.Fatal(got, answer)
+	}
+	if err := b.acknowledge(ack{30, 59, 1}); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+
+	address, stop = start(t, disk)
+	defer stop()
+	c := newSharer(t, address, "g", "c", topic)
+	if _, got = c.fetch(1000, 0); !slices.Equal(got, offsets(60, 100)) {
+		t.Fatal("after a restart", got)
+	}
+}
+
+func TestShareFetchWaits(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topic := topicWith(t, address, "t", "g", 1)
+	a, b := newSharer(t, address, "g", "a", topic), newSharer(t, address, "g", "b", topic)
+	if _, got := a.fetch(10, 0); len(got) != 1 {
+		t.Fatal(got)
+	}
+	if _, got := b.fetch(10, 0); len(got) != 0 {
+		t.Fatal(got)
+	}
+	waited := make(chan []int64)
+	go func() {
+		_, got := b.fetch(10, patience)
+		waited <- got
+	}()
+	if err := a.acknowledge(ack{0, 0, 2}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-waited; !slices.Equal(got, []int64{0}) {
+		t.Fatal(got)
+	}
+	go func() {
+		_, got := a.fetch(10, patience)
+		waited <- got
+	}()
+	c, ctx := client(t, address, kgo.DefaultProduceTopic("t"))
+	if err := c.ProduceSync(ctx, &kgo.Record{Value: []byte("more")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-waited; !slices.Equal(got, []int64{1}) {
+		t.Fatal(got)
+	}
+}
+
+func TestShareGivesUpAMessage(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topic := topicWith(t, address, "t", "g", 2)
+	a := newSharer(t, address, "g", "a", topic)
+	for i := range 5 {
+		answer, got := a.fetch(1, 0)
+		if !slices.Equal(got, []int64{0}) || answer.Topics[0].Partitions[0].AcquiredRecords[0].DeliveryCount != int16(i+1) {
+			t.Fatal(i, got)
+		}
+		if err := a.acknowledge(ack{0, 0, 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, got := a.fetch(1, 0); !slices.Equal(got, []int64{1}) {
+		t.Fatal(got)
+	}
+}
+
+func TestGroupSettings(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	c, ctx := client(t, address)
+	for _, row := range []struct {
+		name, value string
+		want        error
+	}{
+		{"share.auto.offset.reset", "earliest", nil},
+		{"share.auto.offset.reset", "by_duration:P1DT2H3.5S", nil},
+		{"share.auto.offset.reset", "by_duration:1h", kerr.InvalidConfig},
+		{"share.auto.offset.reset", "by_duration:PT", kerr.InvalidConfig},
+		{"share.auto.offset.reset", "sometimes", kerr.InvalidConfig},
+		{"share.record.lock.duration.ms", "15000", nil},
+		{"share.record.lock.duration.ms", "14999", kerr.InvalidConfig},
+		{"share.isolation.level", "read_committed", nil},
+		{"share.isolation.level", "serializable", kerr.InvalidConfig},
+		{"share.unknown", "1", kerr.InvalidConfig},
+	} {
+		if err := setGroup(t, ctx, c, "g", row.name, row.value); err != row.want {
+			t.Errorf("%s=%s: %v, not %v", row.name, row.value, err, row.want)
+		}
+	}
+	m := kmsg.NewPtrDescribeConfigsRequest()
+	r := kmsg.NewDescribeConfigsRequestResource()
+	r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeGroupConfig, "g"
+	m.Resources = append(m.Resources, r)
+	answer, err := m.RequestWith(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, k := range answer.Resources[0].Configs {
+		got[k.Name] = fmt.Sprint(*k.Value, " ", k.Source)
+	}
+	want := "map[share.auto.offset.reset:by_duration:P1DT2H3.5S GROUP_CONFIG share.isolation.level:read_committed GROUP_CONFIG share.record.lock.duration.ms:15000 GROUP_CONFIG]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("%v, not %s", got, want)
+	}
+}
