@@ -148,6 +148,25 @@ func (m *Machine) Newest(log record.LogID) int64 {
 	return newest
 }
 
+// Bytes is about how much of the disk the wanted messages of a log take or will.
+func (m *Machine) Bytes(log record.LogID) int64 {
+	l := m.logs[log]
+	if l == nil {
+		return 0
+	}
+	n := int64(0)
+	if m.shelf != nil {
+		for _, s := range m.shelf.Spans(l.id) {
+			n += keptBytes(&s, l.retained)
+		}
+	}
+	m.eachRecord(l, max(l.shelved, l.firstWanted()), func(_, _ record.Offset, _ *record.Envelope, bytes int) bool {
+		n += int64(bytes)
+		return true
+	})
+	return n
+}
+
 // eachRecord calls yield for the records in the tail of a log that are wanted, from
 // the one that covers from on, with their offsets, until it says false.
 func (m *Machine) eachRecord(l *Log, from record.Offset, yield func(o, end record.Offset, e *record.Envelope, bytes int) bool) {

@@ -312,3 +312,69 @@ func TestRetention(t *testing.T) {
 		t.Fatal(first)
 	}
 }
+
+func TestClusterAnswers(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	a.mustCreate("a", 3)
+	a.mustCreate("b", 2)
+	p, ctx := client(t, address, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	if err := p.ProduceSync(ctx, &kgo.Record{Topic: "b", Value: make([]byte, 5000)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if r := ask[*kmsg.DescribeClusterResponse](a, kmsg.NewPtrDescribeClusterRequest()); len(r.Brokers) != 1 || r.ControllerID != r.Brokers[0].NodeID {
+		t.Errorf("%+v", r)
+	}
+	dirs := ask[*kmsg.DescribeLogDirsResponse](a, kmsg.NewPtrDescribeLogDirsRequest())
+	sizes := int64(0)
+	for _, topic := range dirs.Dirs[0].Topics {
+		for _, part := range topic.Partitions {
+			sizes += part.Size
+		}
+	}
+	if len(dirs.Dirs[0].Topics) != 2 || sizes < 5000 || sizes > 6000 {
+		t.Errorf("%+v", dirs)
+	}
+	seen := ""
+	d := kmsg.NewPtrDescribeTopicPartitionsRequest()
+	d.ResponsePartitionLimit = 2
+	for {
+		r := ask[*kmsg.DescribeTopicPartitionsResponse](a, d)
+		for _, topic := range r.Topics {
+			for _, part := range topic.Partitions {
+				seen += fmt.Sprint(*topic.Topic, part.Partition, " ")
+			}
+		}
+		if r.NextCursor == nil {
+			break
+		}
+		next := kmsg.NewDescribeTopicPartitionsRequestCursor()
+		next.Topic, next.Partition = r.NextCursor.Topic, r.NextCursor.Partition
+		d.Cursor = &next
+	}
+	if seen != "a0 a1 a2 b0 b1 " {
+		t.Error(seen)
+	}
+	q := kmsg.NewPtrDescribeQuorumRequest()
+	q.Topics = []kmsg.DescribeQuorumRequestTopic{{Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{}}}}
+	if part := ask[*kmsg.DescribeQuorumResponse](a, q).Topics[0].Partitions[0]; part.LeaderID != 1 || part.HighWatermark == 0 || len(part.CurrentVoters) != 1 {
+		t.Errorf("%+v", part)
+	}
+	e := kmsg.NewPtrElectLeadersRequest()
+	e.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "a", Partitions: []int32{0, 3}}}
+	if r := ask[*kmsg.ElectLeadersResponse](a, e).Topics[0].Partitions; kerr.ErrorForCode(r[0].ErrorCode) != kerr.ElectionNotNeeded || kerr.ErrorForCode(r[1].ErrorCode) != kerr.UnknownTopicOrPartition {
+		t.Errorf("%+v", r)
+	}
+	for replicas, want := range map[*[]int32]error{{}: kerr.NoReassignmentInProgress, {1}: nil, {2}: kerr.InvalidReplicaAssignment, {1, 1}: kerr.InvalidReplicaAssignment} {
+		m := kmsg.NewPtrAlterPartitionAssignmentsRequest()
+		part := kmsg.NewAlterPartitionAssignmentsRequestTopicPartition()
+		if part.Replicas = *replicas; len(*replicas) == 0 {
+			part.Replicas = nil
+		}
+		m.Topics = []kmsg.AlterPartitionAssignmentsRequestTopic{{Topic: "a", Partitions: []kmsg.AlterPartitionAssignmentsRequestTopicPartition{part}}}
+		if r := ask[*kmsg.AlterPartitionAssignmentsResponse](a, m).Topics[0].Partitions[0]; kerr.ErrorForCode(r.ErrorCode) != want {
+			t.Errorf("%v: %+v", *replicas, r)
+		}
+	}
+}
