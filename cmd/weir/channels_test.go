@@ -15,7 +15,7 @@ import (
 func serveAMQP(t *testing.T) (*broker, string) {
 	t.Helper()
 	b := &broker{t: t, dir: filepath.Join(t.TempDir(), "data")}
-	c := exec.Command(binary, "serve", "--data", b.dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0",
+	c := exec.Command(binary, "serve", "--data", b.dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0", "--listen", "kafka=off",
 		"--set", "storage.wal_file_bytes=1048576")
 	out, err := c.StdoutPipe()
 	if err != nil {

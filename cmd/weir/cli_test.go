@@ -48,7 +48,7 @@ type broker struct {
 func serve(t *testing.T) *broker {
 	t.Helper()
 	b := &broker{t: t, dir: filepath.Join(t.TempDir(), "data")}
-	c := exec.Command(binary, "serve", "--data", b.dir, "--listen", "amqp=off", "--listen", "http=127.0.0.1:0",
+	c := exec.Command(binary, "serve", "--data", b.dir, "--listen", "amqp=off", "--listen", "http=127.0.0.1:0", "--listen", "kafka=off",
 		"--set", "storage.wal_file_bytes=1048576")
 	out, err := c.StdoutPipe()
 	if err != nil {

@@ -15,7 +15,7 @@ func broker(t *testing.T) string {
 	t.Helper()
 	c := server.Default()
 	c.Data = t.TempDir()
-	c.Listen.AMQP, c.Listen.HTTP = "127.0.0.1:0", "off"
+	c.Listen.AMQP, c.Listen.HTTP, c.Listen.Kafka = "127.0.0.1:0", "off", "off"
 	c.Log.Level = "error"
 	s, err := server.Start(c)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"weir/internal/auth"
+	"weir/internal/broker"
 )
 
 // Config is everything that can be set. Each field's YAML path is also its
@@ -22,6 +24,7 @@ type Config struct {
 	Listen  Listen  `yaml:"listen"`
 	TLS     TLS     `yaml:"tls"`
 	OAuth   OAuth   `yaml:"oauth"`
+	Kafka   Kafka   `yaml:"kafka"`
 	Storage Storage `yaml:"storage"`
 	Limits  Limits  `yaml:"limits"`
 	Log     Log     `yaml:"log"`
@@ -34,6 +37,13 @@ type Listen struct {
 	HTTP   string `yaml:"http"`
 	Kafka  string `yaml:"kafka"`
 	KafkaS string `yaml:"kafkas"`
+}
+
+// Kafka is what Kafka's clients are told.
+type Kafka struct {
+	Advertised       string `yaml:"advertised"`         // host:port; empty is what they have dialled
+	AutoCreateTopics bool   `yaml:"auto_create_topics"` // a topic is made that one of them names
+	Partitions       int    `yaml:"num_partitions"`     // of a topic whose maker does not say
 }
 
 // TLS is the identity of the doors that speak TLS. The files are read again on
@@ -79,7 +89,8 @@ func Default() Config {
 	return Config{
 		Data:   "weir-data",
 		TLS:    TLS{Client: clientRequired, LoginFrom: auth.CertificateNames[0]},
-		Listen: Listen{AMQP: "localhost:5672", AMQPS: "off", HTTP: "localhost:15672", Kafka: off, KafkaS: off},
+		Listen: Listen{AMQP: "localhost:5672", AMQPS: "off", HTTP: "localhost:15672", Kafka: "localhost:9092", KafkaS: off},
+		Kafka:  Kafka{AutoCreateTopics: true, Partitions: 1},
 		OAuth:  OAuth{UserClaim: "sub"},
 		Storage: Storage{
 			Shards: 1, TailBytes: 128 << 20, WALFileBytes: 64 << 20,
@@ -179,6 +190,10 @@ func (c *Config) check() error {
 	between("storage.wal_file_bytes", c.Storage.WALFileBytes, 1<<20, 1<<30)
 	between("limits.message_bytes", c.Limits.MessageBytes, 1, 128<<20)
 	between("limits.connections", int64(c.Limits.Connections), 1, 10_000_000)
+	between("kafka.num_partitions", int64(c.Kafka.Partitions), 1, broker.PartitionsMax)
+	if host, port, err := net.SplitHostPort(c.Kafka.Advertised); c.Kafka.Advertised != "" && (err != nil || host == "" || port == "") {
+		errs = append(errs, fmt.Errorf("kafka.advertised: %q is not host:port", c.Kafka.Advertised))
+	}
 	if c.Data == "" {
 		errs = append(errs, errors.New("data: no directory"))
 	}

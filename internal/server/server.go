@@ -95,7 +95,8 @@ func Start(c Config) (*Server, error) {
 	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
 	if s.kafka, err = kafka.New(kafka.Options{
 		Broker: s.broker, Log: s.log, Clock: clock.System(), CertificateName: c.TLS.LoginFrom, Token: c.OAuth.tokenChecker(),
-		Loopback: loopbackName(c.Listen.Kafka),
+		Loopback: loopbackName(c.Listen.Kafka), Advertised: c.Kafka.Advertised,
+		NoAutoCreate: !c.Kafka.AutoCreateTopics, Partitions: c.Kafka.Partitions,
 	}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -34,7 +34,7 @@ func buildWeir(dir string) (string, error) {
 // startWeir starts the built binary on a free port and a data directory.
 func startWeir(binary, data string) (*process, time.Duration, error) {
 	begin := time.Now()
-	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0",
+	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0", "--listen", "kafka=off",
 		"--set", "log.level=warn")
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()

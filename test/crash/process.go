@@ -28,7 +28,7 @@ type process struct {
 
 // launch starts the broker on dir; wrap goes in front of its command line.
 func launch(o *options, dir string, wrap []string, settings ...string) (*process, error) {
-	args := append(wrap, o.binary, "serve", "--data", dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off")
+	args := append(wrap, o.binary, "serve", "--data", dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off", "--listen", "kafka=off")
 	for _, s := range settings {
 		args = append(args, "--set", s)
 	}

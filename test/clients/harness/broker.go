@@ -59,7 +59,7 @@ func (b *Broker) Start() error {
 	}
 	defer func() { _ = log.Close() }()
 	b.cmd = exec.Command(os.Getenv("CLIENTS_BIN"), "serve", "--data", filepath.Join(b.dir, "data"),
-		"--listen", fmt.Sprintf("amqp=127.0.0.1:%d", b.port), "--listen", "http=off")
+		"--listen", fmt.Sprintf("amqp=127.0.0.1:%d", b.port), "--listen", "http=off", "--listen", "kafka=off")
 	b.cmd.Stderr = log
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {

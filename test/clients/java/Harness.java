@@ -212,7 +212,7 @@ final class Harness {
 
     void start() throws Exception {
       process = new ProcessBuilder(System.getenv("CLIENTS_BIN"), "serve", "--data", directory + "/data", "--listen",
-          "amqp=127.0.0.1:" + port, "--listen", "http=off")
+          "amqp=127.0.0.1:" + port, "--listen", "http=off", "--listen", "kafka=off")
           .redirectError(ProcessBuilder.Redirect.appendTo(new File(directory + "/log"))).start();
       BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream()));
       for (String line = out.readLine(); line != null; line = out.readLine()) {

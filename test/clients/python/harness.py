@@ -165,7 +165,7 @@ class Broker:
     def start(self):
         self.process = subprocess.Popen(
             [os.environ["CLIENTS_BIN"], "serve", "--data", self.directory + "/data",
-             "--listen", f"amqp=127.0.0.1:{self.port}", "--listen", "http=off"],
+             "--listen", f"amqp=127.0.0.1:{self.port}", "--listen", "http=off", "--listen", "kafka=off"],
             stdout=subprocess.PIPE, stderr=open(self.directory + "/log", "ab"), text=True)
         for line in self.process.stdout:
             if line.startswith("ready"):
