@@ -28,31 +28,31 @@ func (c *conn) joinGroup(r *request) (kmsg.Response, error) {
 		return joinAnswer(&group.Joined{Code: code, Member: m.MemberID, Generation: -1}), nil
 	}
 	request := c.joinRequest(m)
+	var t group.Ticket
 	var wait <-chan group.Answer
 	var at *group.Joined
-	err := c.inGroup(m.Group, func(h *hosted) { at, wait = c.join(h, request) })
+	err := c.inGroup(m.Group, func(h *hosted) { at, t, wait = c.join(h, request) })
 	switch {
 	case err != nil:
 		return nil, err
 	case at != nil:
 		return joinAnswer(at), nil
 	}
-	select {
-	case a := <-wait:
-		return joinAnswer(a.Joined), nil
-	case <-c.ended:
-		return nil, errEnded
+	a, err := c.park(m.Group, t, wait)
+	if err != nil {
+		return nil, err
 	}
+	return joinAnswer(a.Joined), nil
 }
 
 // join answers at once or says where the answer will be.
-func (c *conn) join(h *hosted, r *group.JoinRequest) (*group.Joined, <-chan group.Answer) {
+func (c *conn) join(h *hosted, r *group.JoinRequest) (*group.Joined, group.Ticket, <-chan group.Answer) {
 	k := c.server.groups
 	switch {
 	case h.modern != nil && (h.modern.Shared() || !h.modern.Idle()):
-		return h.modern.JoinClassic(k.now(), r, catalog{c.session}), nil
+		return h.modern.JoinClassic(k.now(), r, catalog{c.session}), 0, nil
 	case h.classic == nil && r.Member != "":
-		return &group.Joined{Code: kerr.UnknownMemberID.Code, Member: r.Member, Generation: -1}, nil
+		return &group.Joined{Code: kerr.UnknownMemberID.Code, Member: r.Member, Generation: -1}, 0, nil
 	case h.modern != nil:
 		h.classic, h.modern, h.dirty = h.modern.ToClassic(k.now(), k.options), nil, true
 	case h.classic == nil:
@@ -60,7 +60,7 @@ func (c *conn) join(h *hosted, r *group.JoinRequest) (*group.Joined, <-chan grou
 	}
 	t, wait := k.ticket(h)
 	h.classic.Join(k.now(), r, t)
-	return nil, wait
+	return nil, t, wait
 }
 
 func (c *conn) mayJoin(m *kmsg.JoinGroupRequest) int16 {

@@ -31,12 +31,12 @@ func (c *conn) syncGroup(r *request) (kmsg.Response, error) {
 		a := &m.GroupAssignment[i]
 		request.Assignments[a.MemberID] = append([]byte(nil), a.MemberAssignment...)
 	}
+	var t group.Ticket
 	var wait <-chan group.Answer
 	at := &group.Synced{Code: kerr.UnknownMemberID.Code}
 	err := c.inGroup(m.Group, func(h *hosted) {
 		switch k := c.server.groups; {
 		case h.classic != nil:
-			var t group.Ticket
 			t, wait = k.ticket(h)
 			h.classic.Sync(k.now(), request, t)
 		case h.modern != nil:
@@ -49,12 +49,11 @@ func (c *conn) syncGroup(r *request) (kmsg.Response, error) {
 	case wait == nil:
 		return syncAnswer(at), nil
 	}
-	select {
-	case a := <-wait:
-		return syncAnswer(a.Synced), nil
-	case <-c.ended:
-		return nil, errEnded
+	a, err := c.park(m.Group, t, wait)
+	if err != nil {
+		return nil, err
 	}
+	return syncAnswer(a.Synced), nil
 }
 
 func syncAnswer(s *group.Synced) kmsg.Response {

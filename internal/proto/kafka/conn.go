@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -46,6 +45,8 @@ type conn struct {
 	head        [4]byte
 	ended       chan struct{} // closed when the connection is to end
 	end         sync.Once
+	ahead       [1]byte // read while a request was parked
+	hasAhead    bool
 	in, out     []byte
 }
 
@@ -58,7 +59,7 @@ type request struct {
 
 func (c *conn) serve() {
 	for {
-		if _, err := io.ReadFull(c.net, c.head[:]); err != nil {
+		if err := c.readFull(c.head[:]); err != nil {
 			return
 		}
 		n := int(int32(binary.BigEndian.Uint32(c.head[:])))
@@ -78,7 +79,7 @@ func (c *conn) one(n int) error {
 		return fmt.Errorf("%w: %d bytes", errFrame, n)
 	}
 	var head [4]byte
-	if _, err := io.ReadFull(c.net, head[:]); err != nil {
+	if err := c.readFull(head[:]); err != nil {
 		return err
 	}
 	r := request{key: int16(binary.BigEndian.Uint16(head[:])), version: int16(binary.BigEndian.Uint16(head[2:]))}
@@ -129,7 +130,7 @@ func (c *conn) fill(n int) error {
 		}
 		at := len(c.in)
 		c.in = c.in[:at+step]
-		if _, err := io.ReadFull(c.net, c.in[at:]); err != nil {
+		if err := c.readFull(c.in[at:]); err != nil {
 			return err
 		}
 	}

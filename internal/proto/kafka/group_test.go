@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -260,4 +261,42 @@ func TestShareGroupsHaveMembers(t *testing.T) {
 	if answer := beat("m0", -1); answer.ErrorCode != 0 || answer.MemberEpoch != -1 {
 		t.Fatalf("%+v", answer)
 	}
+}
+
+func TestClientThatDiesWhileItJoins(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topicOf(t, address, "t", 2, 1)
+	a, ctx := client(t, address, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("t"), kgo.Balancers(kgo.RangeBalancer()),
+		kgo.HeartbeatInterval(50*time.Millisecond), kgo.RebalanceTimeout(time.Minute))
+	poll(t, ctx, a, 2)
+	c, _ := client(t, address)
+	describe := kmsg.NewPtrDescribeGroupsRequest()
+	describe.Groups = []string{"g"}
+	members := func() int {
+		answer, err := describe.RequestWith(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(answer.Groups[0].Members)
+	}
+	ghost, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := kmsg.NewPtrJoinGroupRequest()
+	m.Version, m.Group, m.SessionTimeoutMillis, m.RebalanceTimeoutMillis, m.ProtocolType = 2, "g", 30_000, 60_000, "consumer"
+	m.Protocols = []kmsg.JoinGroupRequestProtocol{{Name: "range", Metadata: []byte{0, 0, 0, 0, 0, 0, 255, 255, 255, 255}}}
+	frame := kmsg.NewRequestFormatter().AppendRequest(nil, m, 1)
+	if _, err := ghost.Write(frame); err != nil {
+		t.Fatal(err)
+	}
+	_ = ghost.Close()
+	for deadline := time.Now().Add(patience); members() != 1; {
+		if time.Now().After(deadline) {
+			t.Fatal("a client that has gone is a member still")
+		}
+	}
+	topicMore(t, address, "t", 2)
+	poll(t, ctx, a, 2)
 }

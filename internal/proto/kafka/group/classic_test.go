@@ -181,6 +181,23 @@ func TestStaticMemberComesBack(t *testing.T) {
 	}
 }
 
+func TestClientThatGoesIsNotWaitedFor(t *testing.T) {
+	w, first, second := two(t)
+	ghost := w.join("", "", "range")
+	again := w.join(first, "", "range", "sticky")
+	w.g.Abandon(w.now, ghost)
+	w.take()
+	back := w.join(second, "", "range", "sticky")
+	if j := w.want(again, 0); len(j.Members) != 2 {
+		t.Fatalf("%+v", j)
+	}
+	w.want(back, 0)
+	w.g.Abandon(w.now, ghost)
+	if w.joined[ghost] != nil {
+		t.Fatal("answered after it was abandoned")
+	}
+}
+
 func TestTwoStepsAndPending(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.g.Join(0, &JoinRequest{NewID: "x", Session: 1000, ProtocolType: "consumer", Protocols: []Protocol{{Name: "range"}}, TwoSteps: true}, 1)

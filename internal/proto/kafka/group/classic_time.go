@@ -50,6 +50,27 @@ func (g *Classic) Tick(now Millis) {
 	}
 }
 
+// Abandon forgets a ticket whose client has gone. A new member, who cannot know its
+// id, goes with it; others have the rest of their session.
+func (g *Classic) Abandon(now Millis, t Ticket) {
+	for _, m := range g.members {
+		switch {
+		case m.join == t:
+			m.join = 0
+		case m.sync == t:
+			m.sync = 0
+		default:
+			continue
+		}
+		g.beat(m, now)
+		if m.isNew {
+			g.remove(m.ID)
+			g.expired(now, true)
+		}
+		return
+	}
+}
+
 // expired goes on after a member is gone.
 func (g *Classic) expired(now Millis, member bool) {
 	switch {
