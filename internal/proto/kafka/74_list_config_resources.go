@@ -21,7 +21,7 @@ func (c *conn) listConfigResources(r *request) (kmsg.Response, error) {
 	case r.version == 0:
 		return answer, nil
 	case len(kinds) == 0:
-		kinds = []int8{int8(kmsg.ConfigResourceTypeTopic), int8(kmsg.ConfigResourceTypeBroker)}
+		kinds = []int8{int8(kmsg.ConfigResourceTypeTopic), int8(kmsg.ConfigResourceTypeBroker), int8(kmsg.ConfigResourceTypeGroupConfig)}
 	}
 	add := func(kind kmsg.ConfigResourceType, name string) {
 		out := kmsg.NewListConfigResourcesResponseConfigResource()
@@ -37,7 +37,11 @@ func (c *conn) listConfigResources(r *request) (kmsg.Response, error) {
 			}
 		case kmsg.ConfigResourceTypeBroker:
 			add(k, strconv.Itoa(nodeID))
-		case kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics, kmsg.ConfigResourceTypeGroupConfig:
+		case kmsg.ConfigResourceTypeGroupConfig:
+			for _, group := range c.groupsWithSettings() {
+				add(k, group)
+			}
+		case kmsg.ConfigResourceTypeBrokerLogger, kmsg.ConfigResourceTypeClientMetrics:
 		default:
 			answer.ErrorCode = kerr.UnsupportedVersion.Code
 			answer.ConfigResources = nil

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -197,4 +198,18 @@ func (c *conn) alterGroupSettings(group string, validateOnly bool, change change
 		return refusal{kerr.KafkaStorageError.Code, err.Error()}
 	}
 	return refusal{}
+}
+
+// groupsWithSettings are those of which something was set, as far as the session
+// may see them.
+func (c *conn) groupsWithSettings() []string {
+	var groups []string
+	for _, ledger := range c.session.Ledgers(settingLedgers) {
+		group := strings.TrimPrefix(ledger, settingLedgers)
+		if c.session.MayGroup(auth.Read, group) == nil {
+			groups = append(groups, group)
+		}
+	}
+	slices.Sort(groups)
+	return groups
 }
