@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"weir/internal/auth"
+	"weir/internal/cursor"
 	"weir/internal/meta"
 	"weir/internal/record"
 	"weir/internal/segment"
@@ -22,6 +23,9 @@ func (e *engine) read(h *host, r shard.Read) {
 		err := h.shelf.Read(r.Log, r.From, r.MaxBytes, func(entry segment.Entry) bool {
 			offsets = append(offsets, entry.Offset)
 			records = append(records, entry.Record)
+			if r.Messages {
+				r.Gaps = e.gaps(r.Gaps, entry)
+			}
 			return true
 		})
 		if err != nil {
@@ -30,6 +34,41 @@ func (e *engine) read(h *host, r shard.Read) {
 		}
 		h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Loaded(r, offsets, records) }}})
 	})
+}
+
+// gapBytesMax bounds what a record is unpacked to that messages were taken out of.
+const gapBytesMax = record.MessageBytesMax
+
+// gaps appends the offsets of a record that have no message any more. One that
+// cannot be looked into has none.
+func (e *engine) gaps(dst []cursor.Range, entry segment.Entry) []cursor.Range {
+	var env record.Envelope
+	native, err := record.Decode(entry.Record, &env)
+	if err != nil {
+		return dst
+	}
+	opener := e.options.Openers[env.Dialect]
+	if s, ok := opener.(record.Sparser); !ok || !s.Sparse(native) {
+		return dst
+	}
+	found := dst
+	next := entry.Offset
+	err = opener.Open(native, gapBytesMax, func(m *record.Message) bool {
+		if o := entry.Offset + record.Offset(m.Delta); !m.Control {
+			if next < o {
+				found = append(found, cursor.Range{Lo: next, Hi: o})
+			}
+			next = o + 1
+		}
+		return true
+	})
+	if err != nil {
+		return dst
+	}
+	if end := entry.Offset + record.Offset(max(env.Count, 1)); next < end {
+		found = append(found, cursor.Range{Lo: next, Hi: end})
+	}
+	return found
 }
 
 // Position is an offset, or what stands instead of one.

@@ -35,3 +35,7 @@ type Opener interface {
 	// message is left. Where all are wanted it returns native itself.
 	Keep(native []byte, budgetBytes int64, keep func(m *Message) bool) ([]byte, error)
 }
+
+// Sparser is an Opener that knows at a glance whether messages were taken out of
+// native bytes.
+type Sparser interface{ Sparse(native []byte) bool }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -285,4 +286,26 @@ func batchOf(n int) []byte {
 	b = append(b, records...)
 	b.Seal()
 	return record.Append(nil, &record.Envelope{Dialect: record.DialectKafka, Count: uint32(n), Timestamp: 1}, b)
+}
+
+// TestWhatWasTakenOut is a message for nobody.
+func TestWhatWasTakenOut(t *testing.T) {
+	parts := native.Parts("amq.topic", "k", 0, &codec.Properties{}, []byte("body"))
+	stored := bytes.Join(parts[:], nil)
+	o := native.Opener{}
+	if kept, err := o.Keep(stored, 1<<20, func(m *record.Message) bool { return string(m.Key) == "k" }); err != nil || !bytes.Equal(kept, stored) || o.Sparse(kept) {
+		t.Fatal(kept, err)
+	}
+	kept, err := o.Keep(stored, 1<<20, func(*record.Message) bool { return false })
+	if err != nil || !o.Sparse(kept) || o.Open(kept, 1<<20, func(*record.Message) bool { return false }) != nil {
+		t.Fatal(kept, err)
+	}
+	rec := record.Append(nil, &record.Envelope{Dialect: record.DialectAMQP091}, kept)
+	if _, err := converters.Convert(rec, 0, record.DialectKafka); !errors.Is(err, record.ErrNoMessage) {
+		t.Fatal(err)
+	}
+	empty := batch.Empty()
+	if !empty.Sound() || !(batch.Opener{}).Sparse(empty) || (batch.Opener{}).Open(empty, 1<<20, func(*record.Message) bool { t.Error("a message"); return false }) != nil {
+		t.Fatal("the empty batch is not")
+	}
 }

@@ -87,7 +87,7 @@ func Start(c Config) (*Server, error) {
 		DeadLetterAs:    record.DialectAMQP091,
 		Converters:      record.Converters{record.DialectAMQP091: native.Converter{}, record.DialectKafka: batch.Converter{}},
 		Published:       map[record.Dialect]broker.PublishedFunc{record.DialectAMQP091: native.Published},
-		Openers:         map[record.Dialect]record.Opener{record.DialectKafka: batch.Opener{}},
+		Openers:         map[record.Dialect]record.Opener{record.DialectKafka: batch.Opener{}, record.DialectAMQP091: native.Opener{}},
 	})
 	if err != nil {
 		return nil, err

@@ -121,7 +121,8 @@ type cold struct {
 	reading    bool
 	at         int
 	records    []coldRecord
-	from, upto record.Offset // of a follower: what was read through
+	from, upto record.Offset // of a follower or a view: what was read through
+	gaps       []cursor.Range
 }
 
 type coldRecord struct {

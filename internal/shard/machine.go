@@ -98,6 +98,11 @@ type Read struct {
 	From     record.Offset
 	MaxBytes int
 
+	// Gaps are for the owner to set where the read is for consumers of Messages:
+	// offsets of the records that have no message any more, ascending.
+	Messages bool
+	Gaps     []cursor.Range
+
 	view     record.LogID      // it is for, if not for the log itself
 	follower cursor.ConsumerID // it is for, if not for the settling cursor
 	upto     record.Offset     // what is not found below is not there

@@ -95,12 +95,13 @@ func (m *Machine) show(l *Log, e *record.Envelope) {
 
 // blob is a record of a view's source while its messages are handed out.
 type blob struct {
-	first, end record.Offset
-	record     []byte // nil: there is nothing from first to end any more
-	envelope   record.Envelope
+	from, end record.Offset
+	first     record.Offset // where the record begins
+	record    []byte        // nil: there is nothing in [from, end) any more
+	envelope  record.Envelope
 }
 
-func (b *blob) covers(o record.Offset) bool { return o >= b.first && o < b.end }
+func (b *blob) covers(o record.Offset) bool { return o >= b.from && o < b.end }
 
 // blobAt finds the record that covers o, or starts reading it.
 func (m *Machine) blobAt(v *Log, o record.Offset) bool {
@@ -111,28 +112,33 @@ func (m *Machine) blobAt(v *Log, o record.Offset) bool {
 	if o >= s.tail.Base() && o < s.tail.End() {
 		v.cold.drop()
 		if !s.wanted(o) {
-			v.blob = blob{first: o, end: o + 1}
+			v.blob = blob{from: o, end: o + 1}
 			return true
 		}
 		return v.open(s.startOf(o), m.tail.Record(s.tail.At(o)))
 	}
+	if end, ok := v.cold.gap(o); ok {
+		v.blob = blob{from: o, end: end}
+		return true
+	}
 	if rec, first := v.cold.cover(o); rec != nil && v.open(first, rec) && v.blob.covers(o) {
+		v.blob.from, v.blob.end = o, v.cold.beforeGap(o, v.blob.end)
 		return true
 	}
 	if v.cold.covers(o) {
-		v.blob = blob{first: o, end: v.cold.after(o)}
+		v.blob = blob{from: o, end: v.cold.after(o)}
 		return true
 	}
 	if !v.cold.reading {
 		v.cold.reading = true
-		m.reads = append(m.reads, Read{Log: s.id, From: o, MaxBytes: coldReadBytes, view: v.id, upto: s.tail.Base()})
+		m.reads = append(m.reads, Read{Log: s.id, From: o, MaxBytes: coldReadBytes, Messages: true, view: v.id, upto: s.tail.Base()})
 	}
 	return false
 }
 
 // open makes the record at first the view's blob.
 func (l *Log) open(first record.Offset, rec []byte) bool {
-	l.blob = blob{first: first, record: rec}
+	l.blob = blob{from: first, first: first, record: rec}
 	if _, err := record.Decode(rec, &l.blob.envelope); err != nil {
 		l.blob = blob{}
 		return false
@@ -157,6 +163,24 @@ func (c *cold) cover(o record.Offset) (rec []byte, first record.Offset) {
 	return c.records[i-1].record, c.records[i-1].offset
 }
 
+// gap says whether a record has no message at o any more, and to where.
+func (c *cold) gap(o record.Offset) (end record.Offset, ok bool) {
+	i := sort.Search(len(c.gaps), func(i int) bool { return c.gaps[i].Hi > o })
+	if i < len(c.gaps) && c.gaps[i].Lo <= o {
+		return c.gaps[i].Hi, true
+	}
+	return 0, false
+}
+
+// beforeGap is where the first gap behind o begins, or end.
+func (c *cold) beforeGap(o, end record.Offset) record.Offset {
+	i := sort.Search(len(c.gaps), func(i int) bool { return c.gaps[i].Lo > o })
+	if i < len(c.gaps) {
+		return min(end, c.gaps[i].Lo)
+	}
+	return end
+}
+
 // after is where the window goes on behind o, where it has nothing.
 func (c *cold) after(o record.Offset) record.Offset {
 	i := sort.Search(len(c.records), func(i int) bool { return c.records[i].offset > o })
@@ -172,7 +196,7 @@ func (m *Machine) loadedView(r *Read, records []coldRecord) {
 	if v == nil {
 		return
 	}
-	v.cold = cold{records: records, from: r.From, upto: r.upto}
+	v.cold = cold{records: records, from: r.From, upto: r.upto, gaps: r.Gaps}
 	if n := len(records); n > 0 { // the shelf may have more behind it
 		var e record.Envelope
 		last := &records[n-1]
@@ -243,7 +267,7 @@ func (m *Machine) load(l *Log, o record.Offset) (piece, bool) {
 		return piece{}, false
 	}
 	b := &l.blob
-	return piece{b.record, uint32(o - b.first), uint32(b.end - b.first)}, true
+	return piece{b.record, uint32(o - b.first), max(b.envelope.Count, 1)}, true
 }
 
 // describeViews says what is known of a shelved message to the views that have

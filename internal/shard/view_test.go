@@ -405,3 +405,58 @@ func (w *overlook) turns() {
 		w.m.Dispatch()
 	}
 }
+
+// TestViewPassesGapsOver settles what was taken out of the records on the shelf.
+func TestViewPassesGapsOver(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newOverlook(t)
+		w.publish(t)
+		w.flush(t)
+		w.m.Evict(0)
+		w.m.Lead(w.now)
+		c := Config{MaxLength: -1, MaxBytes: -1, Source: sourceLog}
+		w.apply(func(dst []byte) []byte { return AppendOpen(dst, 9, c.Encode()) })
+		var gaps []cursor.Range
+		var want, got []record.Offset
+		gone := func(o record.Offset) bool { return o < w.first || o%5 < 2 }
+		base := w.m.logs[sourceLog].tail.Base()
+		for o := range w.next {
+			switch n := len(gaps); {
+			case o >= base || !gone(o):
+				if o >= w.first {
+					want = append(want, o)
+				}
+			case n > 0 && gaps[n-1].Hi == o:
+				gaps[n-1].Hi++
+			default:
+				gaps = append(gaps, cursor.Range{Lo: o, Hi: o + 1})
+			}
+		}
+		r := &taker{}
+		if err := w.m.Attach(9, 1, r, AttachOptions{Auto: true}); err != nil {
+			t.Fatal(err)
+		}
+		w.m.Credit(9, 1, 1<<40)
+		for range 10 {
+			w.turns()
+			for _, read := range w.m.TakeReads() {
+				read.Gaps = gaps
+				records, offsets := [][]byte(nil), []record.Offset(nil)
+				err := w.m.shelf.Read(read.Log, read.From, read.MaxBytes, func(e segment.Entry) bool {
+					offsets, records = append(offsets, e.Offset), append(records, e.Record)
+					return true
+				})
+				if err != nil || !read.Messages {
+					t.Fatal(err)
+				}
+				w.m.Loaded(read, offsets, records)
+			}
+		}
+		for _, d := range r.got {
+			got = append(got, d.Offset)
+		}
+		if !slices.Equal(got, want) || w.m.logs[9].cursor.Unsettled().Len() != 0 {
+			t.Fatalf("handed out %v, not %v", got, want)
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"errors"
+
 	"weir/internal/broker"
 	records "weir/internal/proto/kafka/batch"
 	"weir/internal/record"
@@ -18,7 +20,10 @@ func (c *conn) translate(f *broker.Fetched) {
 		}
 		one := broker.Delivery{Record: rec}
 		translated, err := c.server.options.Broker.Translate(&one, record.DialectKafka)
-		if err != nil {
+		switch {
+		case errors.Is(err, record.ErrNoMessage): // it was taken out of the topic
+			translated = record.Append(nil, &record.Envelope{Dialect: record.DialectKafka, Timestamp: 1}, records.Empty())
+		case err != nil:
 			e := record.Envelope{Dialect: record.DialectKafka, Timestamp: 1}
 			common := record.Common{NoBody: true, Headers: []record.Field{{Name: headerUnreadable, Value: []byte(err.Error())}}}
 			native := records.Converter{}.Pack(&common, &e)

@@ -33,6 +33,9 @@ var _ record.Converter = Converter{}
 
 // Unpack implements record.Converter.
 func (Converter) Unpack(e *record.Envelope, native []byte, _ int64, yield func(uint32, *record.Common) bool) error {
+	if len(native) == 0 {
+		return nil // it was taken out
+	}
 	m, err := Open(native)
 	if err != nil {
 		return record.ErrMalformed

@@ -70,3 +70,21 @@ func (Opener) Keep(native []byte, budgetBytes int64, keep func(m *record.Message
 	out.Seal()
 	return out, nil
 }
+
+// Sparse implements record.Sparser.
+func (Opener) Sparse(native []byte) bool {
+	b, _, err := Read(native)
+	return err == nil && b.Count() <= b.LastDelta()
+}
+
+// Empty is a batch of one offset without a message: what is left where there was
+// one.
+func Empty() Batch {
+	b := make(Batch, headBytes)
+	b[magicAt] = magic
+	for i := maxTimeAt + 8; i < recordCountAt; i++ {
+		b[i] = 0xff // no producer, epoch or sequence
+	}
+	b.Seal()
+	return b
+}
