@@ -87,7 +87,10 @@ func TestPermissions(t *testing.T) {
 		{auth.Read, "mine.1", false},
 		{auth.Read, "", false},
 		{auth.Verb(0), "mine.1", false},
-		{auth.Verb(9), "mine.1", false},
+		{auth.Delete, "mine.1", true},
+		{auth.Alter, "yours", false},
+		{auth.Describe, "yours", true},
+		{auth.All, "mine.1", false},
 	} {
 		if got := p.Allows(c.verb, c.name); got != c.want {
 			t.Errorf("%v %q: got %v", c.verb, c.name, got)

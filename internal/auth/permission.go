@@ -13,6 +13,20 @@ const (
 	Configure Verb = 1 // make, change or delete it
 	Write     Verb = 2 // put messages in
 	Read      Verb = 3 // take messages out
+
+	// The finer ones. In a permission the first three are parts of Configure, and
+	// who has any right has the last two.
+	Create          Verb = 4
+	Delete          Verb = 5
+	Alter           Verb = 6
+	AlterConfigs    Verb = 7
+	Describe        Verb = 8
+	DescribeConfigs Verb = 9
+
+	// Those that only grants have.
+	ClusterAction   Verb = 10
+	IdempotentWrite Verb = 11
+	All             Verb = 255
 )
 
 func (v Verb) String() string {
@@ -23,6 +37,10 @@ func (v Verb) String() string {
 		return "write"
 	case Read:
 		return "read"
+	case Create, Delete, Alter, AlterConfigs:
+		return "configure"
+	case Describe, DescribeConfigs:
+		return "describe"
 	}
 	return "unknown"
 }
@@ -115,8 +133,10 @@ func (p *Permission) Allows(verb Verb, name string) bool {
 		return false
 	}
 	switch verb {
-	case Configure:
+	case Configure, Create, Delete, Alter, AlterConfigs:
 		return p.Configure.Match(name)
+	case Describe, DescribeConfigs:
+		return p.Read.Match(name) || p.Write.Match(name) || p.Configure.Match(name)
 	case Write:
 		return p.Write.Match(name)
 	case Read:

@@ -47,11 +47,13 @@ const (
 	ObjectRoutingKey // of an exchange
 	ObjectTopic
 	ObjectGroup
+	ObjectTransaction // by its id
+	ObjectCluster
 )
 
 // String returns the object's name in lower case, as error texts use it.
 func (o Object) String() string {
-	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic", "topic", "group"}
+	names := [...]string{"", "namespace", "queue", "exchange", "binding", "user", "consumer", "message", "policy", "topic", "topic", "group", "transactional id", "cluster"}
 	if int(o) < len(names) {
 		return names[o]
 	}

@@ -158,7 +158,7 @@ type Bounds struct{ First, Stable, End record.Offset }
 
 // Bounds returns the bounds of a partition.
 func (s *Session) Bounds(topic string, partition int) (Bounds, *Error) {
-	q, err := s.partition(auth.Read, topic, partition)
+	q, err := s.partition(auth.Describe, topic, partition)
 	if err != nil {
 		return Bounds{}, err
 	}
@@ -172,7 +172,7 @@ func (s *Session) Bounds(topic string, partition int) (Bounds, *Error) {
 
 // OffsetAt returns the first offset of a blob at or after a position.
 func (s *Session) OffsetAt(topic string, partition int, at Position) (record.Offset, *Error) {
-	q, err := s.partition(auth.Read, topic, partition)
+	q, err := s.partition(auth.Describe, topic, partition)
 	if err != nil {
 		return 0, err
 	}
@@ -182,7 +182,7 @@ func (s *Session) OffsetAt(topic string, partition int, at Position) (record.Off
 // Trim deletes the messages of a partition below an offset and returns the first
 // offset then. CodeInvalid is that the partition does not reach as far.
 func (s *Session) Trim(topic string, partition int, below record.Offset) (first record.Offset, err *Error) {
-	q, err := s.partition(auth.Configure, topic, partition)
+	q, err := s.partition(auth.Delete, topic, partition)
 	if err != nil {
 		return 0, err
 	}
@@ -208,7 +208,7 @@ func (s *Session) Trim(topic string, partition int, below record.Offset) (first 
 
 // Newest is the greatest timestamp in a partition, unix milliseconds; 0 is none.
 func (s *Session) Newest(topic string, partition int) (int64, *Error) {
-	q, err := s.partition(auth.Read, topic, partition)
+	q, err := s.partition(auth.Describe, topic, partition)
 	if err != nil {
 		return 0, err
 	}

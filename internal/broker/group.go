@@ -95,7 +95,7 @@ func (s *Session) ListGroups() []GroupInfo {
 
 // Group describes a group.
 func (s *Session) Group(name string) (GroupInfo, *Error) {
-	if err := s.MayGroup(auth.Read, name); err != nil {
+	if err := s.MayGroup(auth.Describe, name); err != nil {
 		return GroupInfo{}, err
 	}
 	g, ok, err := s.keeper().Describe(s, name)
@@ -114,7 +114,7 @@ func (s *Session) mayChangeGroup(name string) *Error {
 	if _, err := s.Group(name); err != nil {
 		return err
 	}
-	return s.MayGroup(auth.Configure, name)
+	return s.MayGroup(auth.Delete, name)
 }
 
 // DeleteGroup forgets a group that has no members, and its positions.
@@ -128,10 +128,8 @@ func (s *Session) DeleteGroup(name string) *Error {
 // ResetPositions sets positions of a group that has no members, or of a new one. All
 // of them are set or none.
 func (s *Session) ResetPositions(name string, positions []GroupPosition) *Error {
-	for _, verb := range []auth.Verb{auth.Read, auth.Configure} {
-		if err := s.MayGroup(verb, name); err != nil {
-			return err
-		}
+	if err := s.MayGroup(auth.Read, name); err != nil {
+		return err
 	}
 	for i := range positions {
 		if err := s.CheckPosition(&positions[i]); err != nil {

@@ -157,7 +157,7 @@ func (s *Session) Positions(group string) ([]GroupPosition, *Error) {
 			continue
 		}
 		if t != last {
-			last, readable = t, s.may(c.state, auth.Read, ObjectTopic, t.Name) == nil
+			last, readable = t, s.may(c.state, auth.Describe, ObjectTopic, t.Name) == nil
 		}
 		if p.Topic = t.Name; readable {
 			all = append(all, p)

@@ -90,14 +90,6 @@ func (b *Broker) Coordinate(namespace string) *Session {
 // Principal is who the session belongs to.
 func (s *Session) Principal() Principal { return s.principal }
 
-// Administrator says whether the session's user may manage the broker.
-func (s *Session) Administrator() bool {
-	c := s.engine.control
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return managing(c.state, s.principal) == nil
-}
-
 // now is the time of the current batch: one look at the clock for many messages.
 func (s *Session) now() int64 {
 	if s.millis == 0 {

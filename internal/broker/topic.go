@@ -97,7 +97,10 @@ func (s *Session) checkTopic(spec *TopicSpec) *Error {
 	c := s.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return s.may(c.state, auth.Configure, ObjectTopic, spec.Name)
+	if s.may(c.state, auth.Create, ObjectCluster, auth.ClusterName) == nil {
+		return nil
+	}
+	return s.may(c.state, auth.Create, ObjectTopic, spec.Name)
 }
 
 func (s *Session) newTopic(spec *TopicSpec) *meta.Topic {
@@ -124,13 +127,14 @@ func (s *Session) newPartitions(topic string, from, to int) []*meta.Queue {
 
 // AlterTopic changes the settings and arguments of a topic, or adds partitions:
 // change is given what the topic is like and says what it shall be like. It runs
-// again where somebody else altered the topic at the same time.
-func (s *Session) AlterTopic(name string, change func(now TopicInfo) (TopicSpec, *Error)) *Error {
+// again where somebody else altered the topic at the same time. verb is the right
+// it takes, Alter or AlterConfigs.
+func (s *Session) AlterTopic(name string, verb auth.Verb, change func(now TopicInfo) (TopicSpec, *Error)) *Error {
 	c := s.engine.control
 	for {
 		c.mu.RLock()
 		t := c.state.Topic(s.namespace, name)
-		err := s.may(c.state, auth.Configure, ObjectTopic, name)
+		err := s.may(c.state, verb, ObjectTopic, name)
 		var now TopicInfo
 		var revision uint64
 		if t != nil {
@@ -183,7 +187,7 @@ func (s *Session) DeleteTopics(names []string) []*Error {
 	var which []int
 	c.mu.RLock()
 	for i, name := range names {
-		if out[i] = s.may(c.state, auth.Configure, ObjectTopic, name); out[i] == nil {
+		if out[i] = s.may(c.state, auth.Delete, ObjectTopic, name); out[i] == nil {
 			commands = append(commands, meta.Command{Op: meta.OpTopicDelete, Space: s.namespace, Name: name})
 			which = append(which, i)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/record"
 	"weir/internal/vfs"
@@ -133,7 +134,7 @@ func TestTopicsTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 { // nobody's partition is lost
 		wg.Go(func() {
-			err := s.AlterTopic("b", func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+			err := s.AlterTopic("b", auth.Alter, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
 				now.Settings.RetainMillis = &retain
 				return broker.TopicSpec{Partitions: now.Partitions + 1, Settings: now.Settings, Arguments: map[string]any{"k": "v"}}, nil
 			})
@@ -143,7 +144,7 @@ func TestTopicsTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if err := s.AlterTopic("b", func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+	if err := s.AlterTopic("b", auth.Alter, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
 		return broker.TopicSpec{Partitions: now.Partitions - 1}, nil
 	}); err == nil || err.Field != "partitions" {
 		t.Fatal(err)

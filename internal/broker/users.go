@@ -113,6 +113,9 @@ func mayEnter(state *meta.State, p Principal, space string) *Error {
 			return nil
 		}
 	}
+	if n := state.Namespace(space); n != nil && n.Granted(p.User) {
+		return nil
+	}
 	return &Error{Code: CodeAccessRefused, Object: ObjectNamespace, Name: space, Space: space, Field: p.User, Text: "no permission in this namespace"}
 }
 
@@ -127,8 +130,9 @@ func (s *Session) may(state *meta.State, verb auth.Verb, o Object, name string) 
 	if o == ObjectExchange && name == "" {
 		name = "amq.default"
 	}
-	if u := state.User(s.principal.User); u != nil {
-		if p, ok := u.Permissions[s.namespace]; ok && p.Allows(verb, name) {
+	judgment := s.judge(state, verb, o, name)
+	if u := state.User(s.principal.User); u != nil && judgment != auth.Denied {
+		if p, ok := u.Permissions[s.namespace]; judgment == auth.Allowed || ok && o != ObjectCluster && p.Allows(verb, name) {
 			return nil
 		}
 	}

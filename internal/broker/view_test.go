@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/record"
 	"weir/internal/vfs"
@@ -136,7 +137,7 @@ func TestViewsWiden(t *testing.T) {
 	s := n.session()
 	topic(t, s, "t", 1)
 	declare(t, s, broker.QueueSpec{Name: "t::c", Durable: true})
-	err := s.AlterTopic("t", func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+	err := s.AlterTopic("t", auth.Alter, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
 		return broker.TopicSpec{Partitions: 4, Settings: now.Settings}, nil
 	})
 	if err != nil {

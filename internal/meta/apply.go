@@ -43,6 +43,8 @@ func (s *State) Apply(c *Command) Result {
 		return s.putUser(c.User)
 	case OpUserDelete:
 		return s.deleteUser(c.Name)
+	case OpGrantsPut, OpGrantsDelete:
+		return s.grants(c)
 	case OpScramPut, OpScramDelete:
 		return s.scram(c)
 	case OpPermissionPut, OpPermissionDelete:

@@ -24,6 +24,8 @@ const (
 	OpUserDelete       Op = "user.delete"
 	OpScramPut         Op = "scram.put" // of a user, who is made if he is not there
 	OpScramDelete      Op = "scram.delete"
+	OpGrantsPut        Op = "grants.put"
+	OpGrantsDelete     Op = "grants.delete"
 	OpPermissionPut    Op = "permission.put"
 	OpPermissionDelete Op = "permission.delete"
 	OpTopicsPut        Op = "topics.put"
@@ -63,6 +65,7 @@ type Command struct {
 	Limits   *Limits          `json:"limits,omitempty"`
 	Value    json.RawMessage  `json:"value,omitempty"`
 	Scram    *auth.ScramKeys  `json:"scram,omitempty"`
+	Grants   []auth.Grant     `json:"grants,omitempty"`
 }
 
 const commandVersion = 1

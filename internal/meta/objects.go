@@ -15,6 +15,7 @@ type Namespace struct {
 	Tags        []string             `json:"tags,omitempty"`
 	Class       string               `json:"class,omitempty"` // of queues whose declaration names none
 	Limits      *Limits              `json:"limits,omitempty"`
+	Grants      []auth.Grant         `json:"grants,omitempty"`
 	Queues      map[string]*Queue    `json:"-"`
 	Exchanges   map[string]*Exchange `json:"-"`
 	Topics      map[string]*Topic    `json:"-"`

@@ -189,6 +189,9 @@ func (c *conn) admit(t *known, number int32, k *batch, in *producing) (done func
 	if k.producer.Part != record.PartTransaction {
 		return func() {}, errNone
 	}
+	if refused := c.mayTransact(in.transaction); refused != errNone {
+		return nil, refused
+	}
 	p := broker.Partition{Topic: t.Name, ID: t.ID, Number: int(number)}
 	return c.server.transactions.produce(in.transaction, identity{k.producer.ID, int16(k.producer.Epoch)}, p, in.version >= produceEnlists)
 }

@@ -125,7 +125,7 @@ func (c *conn) metadataTopic(t *broker.TopicInfo, rights bool) kmsg.MetadataResp
 
 // sees says whether the client may know of a topic: it has some right on it.
 func (c *conn) sees(topic string) bool {
-	return c.session.MayTopic(auth.Read, topic) || c.session.MayTopic(auth.Write, topic) || c.session.MayTopic(auth.Configure, topic)
+	return c.session.MayTopic(auth.Describe, topic)
 }
 
 // Kafka's operations, as bits of a set.
@@ -141,20 +141,30 @@ const (
 	mayIdempotent   = 1 << 12
 )
 
+// rights are the bits of the verbs.
+var rights = map[auth.Verb]int32{
+	auth.Read: mayRead, auth.Write: mayWrite, auth.Create: mayCreate, auth.Delete: mayDelete, auth.Alter: mayAlter, auth.Describe: mayDescribe,
+	auth.DescribeConfigs: mayReadConfigs, auth.AlterConfigs: mayAlterConfigs,
+}
+
 // topicRights are the operations the client's rights on a topic come to.
 func (c *conn) topicRights(topic string) int32 {
 	set := int32(0)
-	if c.session.MayTopic(auth.Read, topic) {
-		set |= mayRead | mayDescribe
-	}
-	if c.session.MayTopic(auth.Write, topic) {
-		set |= mayWrite | mayDescribe
-	}
-	if c.session.MayTopic(auth.Configure, topic) {
-		set |= mayCreate | mayDelete | mayAlter | mayDescribe | mayReadConfigs | mayAlterConfigs
+	for verb, bit := range rights {
+		if c.session.MayTopic(verb, topic) {
+			set |= bit
+		}
 	}
 	return set
 }
 
-// clusterRights are those on everything: what every client may do here.
-func (c *conn) clusterRights() int32 { return mayCreate | mayDescribe | mayReadConfigs | mayIdempotent }
+// clusterRights are those on the broker itself. Producing idempotently takes none.
+func (c *conn) clusterRights() int32 {
+	set := int32(mayIdempotent)
+	for _, verb := range []auth.Verb{auth.Create, auth.Alter, auth.Describe, auth.DescribeConfigs, auth.AlterConfigs} {
+		if c.session.MayCluster(verb) {
+			set |= rights[verb]
+		}
+	}
+	return set
+}

@@ -86,7 +86,7 @@ func onlyGroup(answer *kmsg.OffsetFetchResponse, m *kmsg.OffsetFetchRequest) {
 func (c *conn) fetchGroup(asked *kmsg.OffsetFetchRequestGroup, stable bool, version int16) (kmsg.OffsetFetchResponseGroup, error) {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = asked.Group
-	if out.ErrorCode = c.mayUse(asked.Group); out.ErrorCode != errNone {
+	if out.ErrorCode = c.maySee(asked.Group); out.ErrorCode != errNone {
 		return out, nil
 	}
 	if asked.MemberID != nil || asked.MemberEpoch >= 0 {

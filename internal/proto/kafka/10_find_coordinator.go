@@ -46,11 +46,14 @@ func (c *conn) findCoordinator(r *request) (kmsg.Response, error) {
 func (c *conn) coordinates(version int16, kind int8, key string) int16 {
 	switch kind {
 	case coordinatesGroup:
-		if key != "" && c.session.MayGroup(auth.Read, key) != nil { // what has no name is refused where it is used
+		if key != "" && c.session.MayGroup(auth.Describe, key) != nil { // what has no name is refused where it is used
 			return kerr.GroupAuthorizationFailed.Code
 		}
 		c.server.internal.ensure(c.server.transactions.session, offsetsTopic)
 	case coordinatesTransaction:
+		if !c.session.MayTransact(auth.Describe, key) {
+			return kerr.TransactionalIDAuthorizationFailed.Code
+		}
 		c.server.internal.ensure(c.server.transactions.session, transactionsTopic)
 	case coordinatesShare:
 		if version < coordinatesShareSince {

@@ -26,7 +26,7 @@ func (c *conn) describeGroups(r *request) (kmsg.Response, error) {
 	for _, name := range m.Groups {
 		out := kmsg.NewDescribeGroupsResponseGroup()
 		out.Group = name
-		if out.ErrorCode = c.mayUse(name); out.ErrorCode == errNone {
+		if out.ErrorCode = c.maySee(name); out.ErrorCode == errNone {
 			if err := c.inGroup(name, func(h *hosted) { c.describeGroup(h, &out, r.version) }); err != nil {
 				return nil, err
 			}
@@ -41,8 +41,11 @@ func (c *conn) describeGroups(r *request) (kmsg.Response, error) {
 
 // groupOperations are what the session may do with a group it may read.
 func (c *conn) groupOperations(name string) int32 {
-	operations := int32(operationRead | operationDescribe)
-	if c.session.MayGroup(auth.Configure, name) == nil {
+	operations := int32(operationDescribe)
+	if c.session.MayGroup(auth.Read, name) == nil {
+		operations |= operationRead
+	}
+	if c.session.MayGroup(auth.Delete, name) == nil {
 		operations |= operationDelete
 	}
 	return operations

@@ -16,7 +16,7 @@ func (c *conn) listGroups(r *request) (kmsg.Response, error) {
 	}
 	answer := kmsg.NewPtrListGroupsResponse()
 	for _, name := range c.groupNames() {
-		if c.mayUse(name) != errNone {
+		if c.maySee(name) != errNone {
 			continue
 		}
 		out := kmsg.NewListGroupsResponseGroup()

@@ -90,7 +90,7 @@ func (c *conn) createTopics(r *request) (kmsg.Response, error) {
 		if no.code == errNone && m.ValidateOnly {
 			if _, err := c.session.Topic(t.Topic); err == nil {
 				no = topicExists(t.Topic)
-			} else if !c.session.MayTopic(auth.Configure, t.Topic) {
+			} else if !c.session.MayCluster(auth.Create) && !c.session.MayTopic(auth.Create, t.Topic) {
 				no.code = kerr.TopicAuthorizationFailed.Code
 			}
 		}

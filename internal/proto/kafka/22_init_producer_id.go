@@ -3,8 +3,10 @@ package kafka
 import (
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/record"
 )
 
@@ -20,7 +22,7 @@ func (c *conn) initProducerID(r *request) (kmsg.Response, error) {
 	if m.TransactionalID == nil {
 		id, err := k.ids.take()
 		who, answer.ErrorCode = identity{ID: id}, transactionCode(err)
-	} else {
+	} else if answer.ErrorCode = c.mayTransact(*m.TransactionalID); answer.ErrorCode == errNone {
 		var want *identity
 		if m.ProducerID >= 0 {
 			want = &identity{record.ProducerID(m.ProducerID), m.ProducerEpoch}
@@ -31,4 +33,15 @@ func (c *conn) initProducerID(r *request) (kmsg.Response, error) {
 		answer.ProducerID, answer.ProducerEpoch = int64(who.ID), who.Epoch
 	}
 	return answer, nil
+}
+
+// mayTransact says whether the session may produce under a transactional id.
+func (c *conn) mayTransact(id string) int16 {
+	switch {
+	case id == "":
+		return kerr.InvalidRequest.Code
+	case !c.session.MayTransact(auth.Write, id):
+		return kerr.TransactionalIDAuthorizationFailed.Code
+	}
+	return errNone
 }

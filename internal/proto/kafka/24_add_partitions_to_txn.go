@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/record"
 )
@@ -65,7 +66,10 @@ func (c *conn) enlist(id string, who identity, fenced int16, verify bool, topics
 		info, err := c.session.Topic(t.Topic)
 		for _, number := range topics[i].Partitions {
 			p := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
-			if p.Partition = number; err != nil || number < 0 || int(number) >= info.Partitions {
+			switch p.Partition = number; {
+			case !c.session.MayTopic(auth.Write, t.Topic):
+				p.ErrorCode, bad = kerr.TopicAuthorizationFailed.Code, true
+			case err != nil || number < 0 || int(number) >= info.Partitions:
 				p.ErrorCode, bad = kerr.UnknownTopicOrPartition.Code, true
 			}
 			t.Partitions = append(t.Partitions, p)
@@ -73,9 +77,11 @@ func (c *conn) enlist(id string, who identity, fenced int16, verify bool, topics
 		}
 		out = append(out, t)
 	}
-	code := kerr.OperationNotAttempted.Code
+	code := c.mayTransact(id)
 	switch k := c.server.transactions; {
+	case code != errNone:
 	case bad:
+		code = kerr.OperationNotAttempted.Code
 	case verify:
 		code = k.verify(id, who, fenced, partitions)
 	default:

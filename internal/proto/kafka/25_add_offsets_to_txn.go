@@ -16,7 +16,10 @@ func (c *conn) addOffsetsToTxn(r *request) (kmsg.Response, error) {
 		return nil, err
 	}
 	answer := kmsg.NewPtrAddOffsetsToTxnResponse()
-	if answer.ErrorCode = c.mayUse(m.Group); answer.ErrorCode != errNone {
+	if answer.ErrorCode = c.mayTransact(m.TransactionalID); answer.ErrorCode == errNone {
+		answer.ErrorCode = c.mayUse(m.Group)
+	}
+	if answer.ErrorCode != errNone {
 		return answer, nil
 	}
 	fenced := kerr.ProducerFenced.Code

@@ -16,9 +16,12 @@ func (c *conn) endTxn(r *request) (kmsg.Response, error) {
 		return nil, err
 	}
 	answer := kmsg.NewPtrEndTxnResponse()
+	answer.ProducerID, answer.ProducerEpoch = -1, -1
+	if answer.ErrorCode = c.mayTransact(m.TransactionalID); answer.ErrorCode != errNone {
+		return answer, nil
+	}
 	who := identity{record.ProducerID(m.ProducerID), m.ProducerEpoch}
 	who, answer.ErrorCode = c.server.transactions.finish(m.TransactionalID, who, m.Commit, r.version >= endTxnBumps)
-	answer.ProducerID, answer.ProducerEpoch = -1, -1
 	if answer.ErrorCode == errNone {
 		answer.ProducerID, answer.ProducerEpoch = int64(who.ID), who.Epoch
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/record"
 )
@@ -39,7 +40,7 @@ func (c *conn) writeTxnMarkers(r *request) (kmsg.Response, error) {
 // mark ends the producer's transaction in one partition, if it is the producer's
 // present epoch that has one open.
 func (c *conn) mark(topic string, number int32, who identity, commit bool) int16 {
-	if !c.session.Administrator() {
+	if !c.session.MayCluster(auth.ClusterAction) && !c.session.MayCluster(auth.Alter) {
 		return kerr.ClusterAuthorizationFailed.Code
 	}
 	info, err := c.session.Topic(topic)

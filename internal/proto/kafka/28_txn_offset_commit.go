@@ -25,6 +25,9 @@ func (c *conn) txnOffsetCommit(r *request) (kmsg.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if code := c.mayTransact(m.TransactionalID); code != errNone {
+		refused = code
+	}
 	answer := kmsg.NewPtrTxnOffsetCommitResponse()
 	now := c.server.options.Clock.Millis()
 	var positions []broker.GroupPosition

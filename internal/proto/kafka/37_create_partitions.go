@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 )
 
@@ -37,7 +38,7 @@ func (c *conn) createPartitions(r *request) (kmsg.Response, error) {
 func (c *conn) addPartitions(t *kmsg.CreatePartitionsRequestTopic, validateOnly bool) refusal {
 	var no refusal
 	stop := &broker.Error{Code: broker.CodeInvalid}
-	err := c.session.AlterTopic(t.Topic, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+	err := c.session.AlterTopic(t.Topic, auth.Alter, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
 		if no = checkCount(t, now.Partitions); no.code != errNone || validateOnly {
 			return broker.TopicSpec{}, stop
 		}

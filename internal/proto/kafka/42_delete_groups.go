@@ -28,10 +28,10 @@ func (c *conn) deleteGroups(r *request) (kmsg.Response, error) {
 
 // deleteGroup forgets a group without members.
 func (c *conn) deleteGroup(name string) (code int16, err error) {
-	if code = c.mayUse(name); code != errNone {
+	if code = c.maySee(name); code != errNone {
 		return code, nil
 	}
-	if c.session.MayGroup(auth.Configure, name) != nil {
+	if c.session.MayGroup(auth.Delete, name) != nil {
 		return kerr.GroupAuthorizationFailed.Code, nil
 	}
 	var failed error

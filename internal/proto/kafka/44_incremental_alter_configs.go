@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/proto/kafka/config"
 )
@@ -136,7 +137,7 @@ func (c *conn) alterTopic(name string, validateOnly bool, change change) refusal
 	}
 	var no refusal
 	stop := &broker.Error{Code: broker.CodeInvalid}
-	err := c.session.AlterTopic(name, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
+	err := c.session.AlterTopic(name, auth.AlterConfigs, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
 		spec := broker.TopicSpec{Partitions: now.Partitions}
 		var values config.Values
 		if values, no = change(config.Read(now.Arguments)); no.code == errNone {

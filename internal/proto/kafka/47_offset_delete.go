@@ -19,7 +19,7 @@ func (c *conn) offsetDelete(r *request) (kmsg.Response, error) {
 	}
 	answer := kmsg.NewPtrOffsetDeleteResponse()
 	answer.ErrorCode = c.mayUse(m.Group)
-	if answer.ErrorCode == errNone && c.session.MayGroup(auth.Configure, m.Group) != nil {
+	if answer.ErrorCode == errNone && c.session.MayGroup(auth.Delete, m.Group) != nil {
 		answer.ErrorCode = kerr.GroupAuthorizationFailed.Code
 	}
 	if answer.ErrorCode != errNone {

@@ -4,6 +4,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 )
 
@@ -19,7 +20,9 @@ func (c *conn) describeProducers(r *request) (kmsg.Response, error) {
 		info, missing := c.session.Topic(t.Topic)
 		for _, number := range t.Partitions {
 			p := kmsg.NewDescribeProducersResponseTopicPartition()
-			if p.Partition = number; missing != nil || number < 0 || int(number) >= info.Partitions {
+			if p.Partition = number; !c.session.MayTopic(auth.Read, t.Topic) {
+				p.ErrorCode = kerr.TopicAuthorizationFailed.Code
+			} else if missing != nil || number < 0 || int(number) >= info.Partitions {
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			} else {
 				c.producers(&p, broker.Partition{Topic: t.Topic, ID: info.ID, Number: int(number)})

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 )
 
@@ -21,7 +22,9 @@ func (c *conn) describeTransactions(r *request) (kmsg.Response, error) {
 		s := kmsg.NewDescribeTransactionsResponseTransactionState()
 		s.TransactionalID, s.ErrorCode = id, kerr.TransactionalIDNotFound.Code
 		s.StartTimestamp, s.ProducerID, s.ProducerEpoch = -1, -1, -1
-		if t := c.server.transactions.find(id); t != nil {
+		if !c.session.MayTransact(auth.Describe, id) {
+			s.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+		} else if t := c.server.transactions.find(id); t != nil {
 			t.describe(&s)
 			t.mu.Unlock()
 		}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/auth"
 )
 
 // transactionStates are those the protocol knows.
@@ -33,7 +35,7 @@ func (c *conn) listTransactions(r *request) (kmsg.Response, error) {
 		}
 	}
 	for _, t := range c.server.transactions.all() {
-		if pattern != nil && !pattern.MatchString(t.id) {
+		if pattern != nil && !pattern.MatchString(t.id) || !c.session.MayTransact(auth.Describe, t.id) {
 			continue
 		}
 		if s, listed := t.list(m, c.server.options.Clock.Millis()); listed {

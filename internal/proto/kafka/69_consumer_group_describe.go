@@ -22,7 +22,7 @@ func (c *conn) consumerGroupDescribe(r *request) (kmsg.Response, error) {
 	for _, name := range m.Groups {
 		out := kmsg.NewConsumerGroupDescribeResponseGroup()
 		out.Group = name
-		if out.ErrorCode = c.mayUse(name); out.ErrorCode == errNone {
+		if out.ErrorCode = c.maySee(name); out.ErrorCode == errNone {
 			if err := c.inGroup(name, func(h *hosted) { describeConsumers(h, &out) }); err != nil {
 				return nil, err
 			}

@@ -14,7 +14,7 @@ func (c *conn) shareGroupDescribe(r *request) (kmsg.Response, error) {
 	for _, name := range m.GroupIDs {
 		out := kmsg.NewShareGroupDescribeResponseGroup()
 		out.GroupID = name
-		if out.ErrorCode = c.mayUse(name); out.ErrorCode == errNone {
+		if out.ErrorCode = c.maySee(name); out.ErrorCode == errNone {
 			if err := c.inGroup(name, func(h *hosted) { describeSharers(h, &out) }); err != nil {
 				return nil, err
 			}

@@ -2,6 +2,9 @@ package kafka
 
 const (
 	keySaslHandshake                = 17
+	keyDescribeACLs                 = 29
+	keyCreateACLs                   = 30
+	keyDeleteACLs                   = 31
 	keySaslAuthenticate             = 36
 	keyDescribeUserScramCredentials = 50
 	keyAlterUserScramCredentials    = 51
@@ -11,6 +14,9 @@ const (
 func securityAPIs() map[int16]*api {
 	return map[int16]*api{
 		keySaslHandshake:                {0, 1, false, (*conn).saslHandshake},
+		keyDescribeACLs:                 {1, 3, true, (*conn).describeACLs},
+		keyCreateACLs:                   {1, 3, true, (*conn).createACLs},
+		keyDeleteACLs:                   {1, 3, true, (*conn).deleteACLs},
 		keySaslAuthenticate:             {0, 2, false, (*conn).saslAuthenticate},
 		keyDescribeUserScramCredentials: {0, 0, true, (*conn).describeUserScramCredentials},
 		keyAlterUserScramCredentials:    {0, 0, true, (*conn).alterUserScramCredentials},

@@ -202,6 +202,14 @@ func note(s *broker.Session, ledger string, notes []broker.Note, ended <-chan st
 	}
 }
 
+// maySee says whether the session may know of a group of that name.
+func (c *conn) maySee(name string) int16 {
+	if name != "" && c.session.MayGroup(auth.Describe, name) == nil {
+		return errNone
+	}
+	return c.mayUse(name)
+}
+
 // mayUse says whether the session may use a group of that name at all.
 func (c *conn) mayUse(name string) int16 {
 	switch {

@@ -148,7 +148,7 @@ func checkGroupSettings(own config.Values) refusal {
 
 // describeGroupSettings lists the settings of a group.
 func (c *conn) describeGroupSettings(group string) ([]kmsg.DescribeConfigsResponseResourceConfig, refusal) {
-	if group == "" || c.session.MayGroup(auth.Read, group) != nil {
+	if group == "" || c.session.MayGroup(auth.DescribeConfigs, group) != nil {
 		return nil, refusal{kerr.GroupAuthorizationFailed.Code, ""}
 	}
 	own := config.Values(c.groupSettings(group))
@@ -171,7 +171,7 @@ func (c *conn) alterGroupSettings(group string, validateOnly bool, change change
 	switch {
 	case group == "":
 		return refusal{kerr.InvalidRequest.Code, "Default group resources are not allowed."}
-	case c.session.MayGroup(auth.Configure, group) != nil:
+	case c.session.MayGroup(auth.AlterConfigs, group) != nil:
 		return refusal{kerr.GroupAuthorizationFailed.Code, ""}
 	}
 	own := config.Values(c.groupSettings(group))
