@@ -67,7 +67,7 @@ func (c *conn) mayJoin(m *kmsg.JoinGroupRequest) int16 {
 	if code := c.mayUse(m.Group); code != errNone {
 		return code
 	}
-	if session := time.Duration(m.SessionTimeoutMillis) * time.Millisecond; session < sessionMin || session > sessionMax {
+	if session := time.Duration(m.SessionTimeoutMillis) * time.Millisecond; session < shortestSession || session > longestSession {
 		return kerr.InvalidSessionTimeout.Code
 	}
 	return errNone

@@ -66,5 +66,5 @@ func (h *hosted) forget(k *coordinator, ended <-chan struct{}) error {
 		return errEnded
 	}
 	h.classic, h.modern, h.dirty = nil, nil, false
-	return note(k.session, groupLedgers+h.name, []broker.Note{{Key: classicKey}, {Key: modernKey}}, ended)
+	return h.keep(k, map[string]string{}, ended)
 }

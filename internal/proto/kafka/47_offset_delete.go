@@ -26,25 +26,31 @@ func (c *conn) offsetDelete(r *request) (kmsg.Response, error) {
 		return answer, nil
 	}
 	done := make(chan *broker.Error, 1)
-	dropping := false
+	var failed *broker.Error
 	err := c.inGroup(m.Group, func(h *hosted) {
 		if answer.ErrorCode = c.mayDrop(h); answer.ErrorCode != errNone {
 			return
 		}
-		drop := c.dropped(h, m, answer)
-		if len(drop) > 0 && c.session.DropPositions(m.Group, drop, func(err *broker.Error) { done <- err }) == nil {
-			dropping = true
+		if drop := c.dropped(h, m, answer); len(drop) > 0 {
+			failed = c.session.DropPositions(m.Group, drop, func(err *broker.Error) { done <- err })
+		} else {
+			done <- nil
 		}
 	})
-	if err != nil || !dropping {
+	if err != nil || answer.ErrorCode != errNone {
 		return answer, err
 	}
-	select {
-	case <-done:
-		return answer, nil
-	case <-c.ended:
-		return nil, errEnded
+	if failed == nil {
+		select {
+		case failed = <-done:
+		case <-c.ended:
+			return nil, errEnded
+		}
 	}
+	if failed != nil {
+		answer.ErrorCode = kerr.CoordinatorNotAvailable.Code
+	}
+	return answer, nil
 }
 
 func (c *conn) mayDrop(h *hosted) int16 {

@@ -20,8 +20,8 @@ const (
 	// groupSizeMax bounds what one group takes of memory and of a note.
 	groupSizeMax = 10_000
 	// The bounds of sessions are Kafka's.
-	sessionMin = 6 * time.Second
-	sessionMax = 30 * time.Minute
+	shortestSession = 6 * time.Second
+	longestSession  = 30 * time.Minute
 	// modernSession is Kafka's, in milliseconds, as is how often members of a
 	// settled group heartbeat. While a group is not settled they come more often.
 	modernSession  group.Millis = 45_000

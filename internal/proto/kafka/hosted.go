@@ -22,13 +22,11 @@ type hosted struct {
 	waiting map[group.Ticket]chan group.Answer
 	timer   clock.Timer
 	dirty   bool
+	kept    map[string]string // what its ledger has
 }
 
-// The keys of a group's ledger, and what the ledgers' names begin with.
 const (
-	groupLedgers  = "kafka group/"
-	classicKey    = "classic"
-	modernKey     = "modern"
+	groupLedgers  = "kafka group/" // what the names of groups' ledgers begin with
 	groupNotFound = "kafka: group %q: %w"
 )
 
@@ -114,17 +112,19 @@ func (h *hosted) load(k *coordinator) error {
 	if refused != nil {
 		return fmt.Errorf(groupNotFound, h.name, refused)
 	}
-	var err error
+	h.kept = map[string]string{}
 	for i := range notes {
-		switch notes[i].Key {
-		case classicKey:
-			h.classic, err = group.DecodeClassic(notes[i].Value, k.options, k.now())
-		case modernKey:
-			h.modern, err = group.DecodeModern(notes[i].Value, k.modern, k.now())
-		}
-		if err != nil {
-			return fmt.Errorf(groupNotFound, h.name, err)
-		}
+		h.kept[notes[i].Key] = string(notes[i].Value)
+	}
+	var err error
+	switch {
+	case group.IsClassic(h.kept):
+		h.classic, err = group.DecodeClassic(h.kept, k.options, k.now())
+	case len(h.kept) > 0:
+		h.modern, err = group.DecodeModern(h.kept, k.modern, k.now())
+	}
+	if err != nil {
+		return fmt.Errorf(groupNotFound, h.name, err)
 	}
 	h.loaded = true
 	return nil
@@ -132,24 +132,53 @@ func (h *hosted) load(k *coordinator) error {
 
 // store makes durable what changed, and waits for that.
 func (h *hosted) store(k *coordinator, ended <-chan struct{}) error {
-	notes := []broker.Note{{Key: classicKey}, {Key: modernKey}}
+	var want map[string]string
 	var err error
 	switch {
 	case h.classic != nil && (h.classic.Changed() || h.dirty):
-		notes[0].Value, err = h.classic.Encode()
+		want, err = h.classic.Encode()
 	case h.modern != nil && (h.modern.Changed() || h.dirty):
-		notes[1].Value, err = h.modern.Encode()
+		want, err = h.modern.Encode()
 	default:
 		return nil
 	}
 	h.dirty = true
+	if err == nil {
+		err = h.keep(k, want, ended)
+	}
 	if err != nil {
 		return fmt.Errorf(groupNotFound, h.name, err)
+	}
+	h.dirty = false
+	return nil
+}
+
+// unsure is kept where it is not known what is.
+const unsure = "?"
+
+// keep brings the group's ledger to what is wanted.
+func (h *hosted) keep(k *coordinator, want map[string]string, ended <-chan struct{}) error {
+	var notes []broker.Note
+	for key := range h.kept {
+		if want[key] == "" {
+			notes = append(notes, broker.Note{Key: key})
+		}
+	}
+	for key, value := range want {
+		if h.kept[key] != value {
+			notes = append(notes, broker.Note{Key: key, Value: []byte(value)})
+		}
+	}
+	if len(notes) == 0 {
+		return nil
+	}
+	for i := range notes {
+		h.kept[notes[i].Key] = unsure
 	}
 	if err := note(k.session, groupLedgers+h.name, notes, ended); err != nil {
 		return err
 	}
-	h.dirty = false
+	h.kept = want
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -134,7 +135,7 @@ func TestCommitsThatAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		if got := kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode); got != row.want {
+		if got := kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode); !errors.Is(got, row.want) {
 			t.Errorf("%s: %v, not %v", name, got, row.want)
 		}
 	}

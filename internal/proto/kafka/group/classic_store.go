@@ -31,20 +31,27 @@ type stored struct {
 	Members      []*Member
 }
 
+// classicKey is the only key of what Encode returns.
+const classicKey = "classic"
+
+// IsClassic says whether what was encoded is a classic group.
+func IsClassic(kept map[string]string) bool { return kept[classicKey] != "" }
+
 // Encode returns what is worth keeping: the last generation that was assigned.
-func (g *Classic) Encode() ([]byte, error) {
+func (g *Classic) Encode() (map[string]string, error) {
 	s := stored{Generation: g.generation, ProtocolType: g.protocolType, Since: g.since}
 	if g.state == Stable {
 		s.Protocol, s.Leader, s.Members = g.protocol, g.leader, g.members
 	}
-	return json.Marshal(&s)
+	b, err := json.Marshal(&s)
+	return map[string]string{classicKey: string(b)}, err
 }
 
 // DecodeClassic returns the group that was encoded. Its members' sessions begin
 // anew: they could not heartbeat in between.
-func DecodeClassic(b []byte, o Options, now Millis) (*Classic, error) {
+func DecodeClassic(kept map[string]string, o Options, now Millis) (*Classic, error) {
 	var s stored
-	if err := json.Unmarshal(b, &s); err != nil {
+	if err := json.Unmarshal([]byte(kept[classicKey]), &s); err != nil {
 		return nil, fmt.Errorf("group: stored state: %w", err)
 	}
 	g := NewClassic(o, s.Since)

@@ -160,16 +160,16 @@ func (g *Modern) staticSender(now Millis, r *BeatRequest) (*ModernMember, Beat) 
 // update takes over what a member says, and assigns anew if that matters.
 func (g *Modern) update(now Millis, m *ModernMember, r *BeatRequest, c Catalog) {
 	changed := false
-	set := func(field *string, value *string, matters bool) {
+	set := func(field, value *string) {
 		if value != nil && *field != *value {
-			*field, g.changed, changed = *value, true, changed || matters
+			*field, g.changed = *value, true
 		}
 	}
-	set(&m.Instance, r.Instance, false)
-	set(&m.Rack, r.Rack, false)
-	set(&m.Assignor, r.Assignor, false)
-	set(&m.Client, &r.Client, false)
-	set(&m.Host, &r.Host, false)
+	set(&m.Instance, r.Instance)
+	set(&m.Rack, r.Rack)
+	set(&m.Assignor, r.Assignor)
+	set(&m.Client, &r.Client)
+	set(&m.Host, &r.Host)
 	if r.Rebalance >= 0 {
 		m.Rebalance = r.Rebalance
 	}
