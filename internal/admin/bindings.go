@@ -55,7 +55,9 @@ func propertiesKey(b *broker.BindingInfo) string {
 func (c *call) bindingsOf(spaces []string) []broker.BindingInfo {
 	var all []broker.BindingInfo
 	for _, q := range c.options.Broker.Queues(spaces...) {
-		all = append(all, implicit(q.Namespace, q.Name))
+		if q.Views == "" { // a cursor over a topic takes no messages of its own
+			all = append(all, implicit(q.Namespace, q.Name))
+		}
 	}
 	return append(all, c.options.Broker.Bindings(spaces...)...)
 }

@@ -223,6 +223,9 @@ func (c *call) exportObjects(d *definitions, spaces ...string) {
 			exclusive[[2]string{q.Namespace, q.Name}] = true
 			continue
 		}
+		if q.Views != "" { // of a topic, and topics are no definitions
+			continue
+		}
 		durable := flag(q.Durable)
 		d.Queues = append(d.Queues, queueDefinition{
 			Name: q.Name, Vhost: q.Namespace, Durable: &durable, AutoDelete: flag(q.AutoDelete), Arguments: c.typed(&q),
@@ -238,7 +241,8 @@ func (c *call) exportObjects(d *definitions, spaces ...string) {
 		})
 	}
 	for _, e := range b.Bindings(spaces...) {
-		if kind := destinationKind(e.ToExchange); e.ToExchange || !exclusive[[2]string{e.Namespace, e.Destination}] {
+		kind := destinationKind(e.ToExchange)
+		if e.ToExchange || !e.ToTopic && !exclusive[[2]string{e.Namespace, e.Destination}] {
 			d.Bindings = append(d.Bindings, bindingDefinition{e.Source, e.Namespace, e.Destination, kind, e.Key, object(e.Arguments)})
 		}
 	}

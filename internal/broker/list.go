@@ -26,6 +26,7 @@ type BindingInfo struct {
 	ToExchange                     bool
 	Key                            string
 	Arguments                      map[string]any
+	ToTopic                        bool // the destination is one, neither queue nor exchange
 }
 
 // SessionInfo is a connection as listed.
@@ -244,7 +245,7 @@ func (b *Broker) Bindings(spaces ...string) []BindingInfo {
 		if n := c.state.Namespace(space); n != nil {
 			for _, x := range n.Exchanges {
 				for b := range x.Bindings {
-					out = append(out, BindingInfo{b.Namespace, b.Source, b.Destination, b.ToExchange, b.Key, b.Arguments})
+					out = append(out, BindingInfo{b.Namespace, b.Source, b.Destination, b.ToExchange, b.Key, b.Arguments, b.ToTopic()})
 				}
 			}
 		}

@@ -219,25 +219,37 @@ func (h *Sharing) Decide(all []Decision, done func(*Error)) {
 	}
 }
 
+// SharePlace is where a group that reads a topic together is in a partition.
+type SharePlace struct {
+	First record.Offset // that nobody has settled
+	Left  uint64        // messages that nobody has settled
+}
+
 // ShareOffsets returns where a group that reads a topic together is in each of its
-// partitions: the first message that nobody has settled. false is that it does not.
-func (s *Session) ShareOffsets(group, topic string) ([]record.Offset, bool, *Error) {
+// partitions, nothing where it does not read it.
+func (s *Session) ShareOffsets(group, topic string) ([]SharePlace, *Error) {
 	q, err := s.sharePart(group, topic, 0)
 	if err != nil {
 		if err.Code == CodeNotFound {
 			err = nil
 		}
-		return nil, false, err
+		return nil, err
 	}
-	var all []record.Offset
+	var all []SharePlace
 	for _, part := range q.Parts() {
-		var o record.Offset
-		if err := s.call(part, func(m *shard.Machine) { o, _ = m.FirstUnsettled(part.Log) }); err != nil {
-			return nil, false, err
+		var at SharePlace
+		err := s.call(part, func(m *shard.Machine) {
+			at.First, _ = m.FirstUnsettled(part.Log)
+			if c, ok := m.Counts(part.Log); ok {
+				at.Left = c.Unsettled
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, o)
+		all = append(all, at)
 	}
-	return all, true, nil
+	return all, nil
 }
 
 // ResetShare makes a group that reads a topic together go on from an offset of a

@@ -150,3 +150,6 @@ func TopicQueue(id TopicID) record.LogID {
 	}
 	return record.LogID(binary.BigEndian.Uint64(id[8:]))
 }
+
+// ToTopic says whether the binding's destination is a topic.
+func (b *Binding) ToTopic() bool { return b.topic != nil }

@@ -39,10 +39,12 @@ func (c *conn) deleteGroup(name string) (code int16, err error) {
 		switch {
 		case !h.empty():
 			code = kerr.NonEmptyGroup.Code
-		case !h.exists() && !c.hasPositions(name):
+		case !h.exists() && !c.hasPositions(name) && len(c.session.Shares(name)) == 0:
 			code = kerr.GroupIDNotFound.Code
 		default:
-			failed = h.forget(c.server.groups, c.ended)
+			if code = c.deleteShares(name); code == errNone {
+				failed = h.forget(c.server.groups, c.ended)
+			}
 		}
 	})
 	if failed != nil {

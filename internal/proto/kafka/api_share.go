@@ -6,6 +6,10 @@ const (
 	keyShareGroupDescribe  = 77
 	keyShareFetch          = 78
 	keyShareAcknowledge    = 79
+
+	keyDescribeShareGroupOffsets = 90
+	keyAlterShareGroupOffsets    = 91
+	keyDeleteShareGroupOffsets   = 92
 )
 
 // shareAPIs are the keys about share groups.
@@ -15,5 +19,9 @@ func shareAPIs() map[int16]*api {
 		keyShareGroupDescribe:  {1, 1, true, (*conn).shareGroupDescribe},
 		keyShareFetch:          {1, 2, true, (*conn).shareFetch},
 		keyShareAcknowledge:    {1, 2, true, (*conn).shareAcknowledge},
+
+		keyDescribeShareGroupOffsets: {0, 1, true, (*conn).describeShareGroupOffsets},
+		keyAlterShareGroupOffsets:    {0, 0, true, (*conn).alterShareGroupOffsets},
+		keyDeleteShareGroupOffsets:   {0, 0, true, (*conn).deleteShareGroupOffsets},
 	}
 }

@@ -128,16 +128,8 @@ func (c *conn) joinShare(s *shareSession, p *sharePart) int16 {
 	case p.sharing != nil:
 		return errNone
 	}
-	settings := c.groupSettings(s.group)
-	begin, err := settings.begin(c.server.options.Clock.Now())
-	if err != nil {
-		return kerr.InvalidConfig.Code
-	}
-	p.lock = settings.lock()
-	_, no := c.session.Share(broker.ShareSpec{
-		Group: s.group, Topic: topic.Name, Begin: begin, LeaseMillis: p.lock.Milliseconds(), Deliveries: shareDeliveries,
-		Uncommitted: settings.uncommitted(),
-	})
+	p.lock = c.groupSettings(s.group).lock()
+	no := c.startShare(s.group, topic.Name)
 	if no == nil {
 		p.sharing, no = c.session.Join(s.group, topic.Name, int(p.number))
 	}

@@ -299,3 +299,81 @@ func TestGroupSettings(t *testing.T) {
 		t.Errorf("%v, not %s", got, want)
 	}
 }
+
+func TestShareGroupOffsets(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	topic := topicWith(t, address, "t", "g", 100)
+	c, ctx := client(t, address)
+	alter := func(to int64) {
+		t.Helper()
+		m := kmsg.NewPtrAlterShareGroupOffsetsRequest()
+		m.GroupID = "g"
+		asked := kmsg.NewAlterShareGroupOffsetsRequestTopic()
+		asked.Topic = "t"
+		p := kmsg.NewAlterShareGroupOffsetsRequestTopicPartition()
+		p.StartOffset = to
+		asked.Partitions = append(asked.Partitions, p)
+		m.Topics = append(m.Topics, asked)
+		answer, err := m.RequestWith(ctx, c)
+		if err != nil || answer.ErrorCode != 0 || answer.Topics[0].Partitions[0].ErrorCode != 0 {
+			t.Fatal(answer, err)
+		}
+	}
+	describe := func() (all []int64) {
+		t.Helper()
+		m := kmsg.NewPtrDescribeShareGroupOffsetsRequest()
+		g := kmsg.NewDescribeShareGroupOffsetsRequestGroup()
+		g.GroupID = "g"
+		m.Groups = append(m.Groups, g)
+		answer, err := m.RequestWith(ctx, c)
+		if err != nil || answer.Groups[0].ErrorCode != 0 {
+			t.Fatal(answer, err)
+		}
+		for _, t := range answer.Groups[0].Topics {
+			for _, p := range t.Partitions {
+				all = append(all, p.StartOffset, p.Lag)
+			}
+		}
+		return all
+	}
+	alter(40)
+	if got := describe(); !slices.Equal(got, []int64{40, 60}) {
+		t.Fatal(got)
+	}
+	a := newSharer(t, address, "g", "a", topic)
+	if _, got := a.fetch(10, 0); !slices.Equal(got, offsets(40, 50)) {
+		t.Fatal(got)
+	}
+	if err := a.acknowledge(ack{45, 49, 1}, ack{40, 44, 2}); err == nil {
+		t.Fatal("out of order")
+	}
+	if err := a.acknowledge(ack{40, 44, 2}, ack{45, 49, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if got := describe(); !slices.Equal(got, []int64{40, 55}) {
+		t.Fatal(got)
+	}
+	alter(10) // and everything from there on comes again
+	if got := describe(); !slices.Equal(got, []int64{10, 90}) {
+		t.Fatal(got)
+	}
+	m := kmsg.NewPtrDeleteShareGroupOffsetsRequest()
+	m.GroupID = "g"
+	asked := kmsg.NewDeleteShareGroupOffsetsRequestTopic()
+	asked.Topic = "t"
+	m.Topics = append(m.Topics, asked)
+	if answer, err := m.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 || answer.Topics[0].ErrorCode != 0 {
+		t.Fatal(answer, err)
+	}
+	if got := describe(); got != nil {
+		t.Fatal(got)
+	}
+	stop()
+	address, stop = start(t, disk)
+	defer stop()
+	b := newSharer(t, address, "g", "b", topic)
+	if _, got := b.fetch(100, 0); !slices.Equal(got, offsets(0, 100)) {
+		t.Fatal("begun anew", got)
+	}
+}
