@@ -100,6 +100,7 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 	if d.bad || len(d.b) > 0 {
 		return nil, errFrame
 	}
+	answer.ThrottleMillis = c.throttle(quotaProduce, len(r.body))
 	return answered(answer, all, in.acks)
 }
 

@@ -35,10 +35,11 @@ type conn struct {
 	client  string // its id of itself
 	session *broker.Session
 
-	certificate string    // user of the client's certificate
-	user        string    // who has logged in
-	login       *exchange // that is under way
-	until       time.Time // the login holds; zero: for ever
+	certificate string        // user of the client's certificate
+	user        string        // who has logged in
+	login       *exchange     // that is under way
+	until       time.Time     // the login holds; zero: for ever
+	mute        time.Duration // before the next request is read
 	known       knownTopics
 	fetches     *fetchSession // nil is none
 	shares      map[shareKey]*shareSession
@@ -67,6 +68,7 @@ func (c *conn) serve() {
 			c.server.options.Log.Info("kafka: connection closed", "conn", c.name, "err", err)
 			return
 		}
+		c.muted()
 	}
 }
 

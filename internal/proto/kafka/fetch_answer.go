@@ -95,7 +95,8 @@ func (c *conn) writeFetched(r *request, code int16, session int32, all []fetched
 	g := gather{own: append(c.out[:0], 0, 0, 0, 0)}
 	g.int32(r.correlation)
 	g.tags(compact)
-	g.int32(0) // throttled for so long
+	throttled := len(g.own)
+	g.int32(0)
 	if r.version >= fetchHasErrors {
 		g.int16(code)
 		g.int32(session)
@@ -107,6 +108,7 @@ func (c *conn) writeFetched(r *request, code int16, session int32, all []fetched
 	}
 	g.tags(compact)
 	binary.BigEndian.PutUint32(g.own, uint32(len(g.own)-4+g.bytes))
+	binary.BigEndian.PutUint32(g.own[throttled:], uint32(c.throttle(quotaConsume, g.bytes)))
 	_, err := g.writeTo(c.net)
 	if c.out = g.own[:0]; cap(c.out) > frameMore {
 		c.out = nil

@@ -52,6 +52,7 @@ type Server struct {
 	groups       *coordinator
 	transactions *transactions
 	internal     internalTopics
+	quotas       *quotas
 
 	mu struct {
 		sync.Mutex
@@ -85,7 +86,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	s := &Server{options: o, apis: apis(), unpacking: make(chan struct{}, unpackAtOnce), groups: newCoordinator(own, &o), transactions: transactions}
+	quotas, err := newQuotas(own)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	s := &Server{options: o, apis: apis(), quotas: quotas, unpacking: make(chan struct{}, unpackAtOnce), groups: newCoordinator(own, &o), transactions: transactions}
 	s.mu.conns = map[*conn]struct{}{}
 	o.Broker.KeepGroups(o.Namespace, s.groups)
 	return s, nil

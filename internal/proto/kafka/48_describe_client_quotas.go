@@ -1,0 +1,90 @@
+package kafka
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"weir/internal/auth"
+)
+
+// The types of entities that have quotas.
+const (
+	entityUser   = "user"
+	entityClient = "client-id"
+)
+
+func (c *conn) describeClientQuotas(r *request) (kmsg.Response, error) {
+	m := kmsg.NewPtrDescribeClientQuotasRequest()
+	if err := r.decode(m); err != nil {
+		return nil, err
+	}
+	answer := kmsg.NewPtrDescribeClientQuotasResponse()
+	if !c.session.MayCluster(auth.DescribeConfigs) {
+		answer.ErrorCode, answer.ErrorMessage = kerr.ClusterAuthorizationFailed.Code, &kerr.ClusterAuthorizationFailed.Description
+		return answer, nil
+	}
+	for i := range m.Components {
+		if x := &m.Components[i]; x.EntityType != entityUser && x.EntityType != entityClient {
+			answer.ErrorCode, answer.ErrorMessage = kerr.UnsupportedVersion.Code, kmsg.StringPtr("Custom entity type '"+x.EntityType+"' not supported")
+			return answer, nil
+		}
+	}
+	entities, values := c.server.quotas.all()
+	for i, e := range entities {
+		if !asksFor(m, e) {
+			continue
+		}
+		out := kmsg.NewDescribeClientQuotasResponseEntry()
+		for _, x := range []struct {
+			kind string
+			part part
+		}{{entityUser, e.User}, {entityClient, e.Client}} {
+			if x.part.Set {
+				named := kmsg.NewDescribeClientQuotasResponseEntryEntity()
+				if named.Type = x.kind; !x.part.All {
+					named.Name = &x.part.Name
+				}
+				out.Entity = append(out.Entity, named)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(values[i])) {
+			out.Values = append(out.Values, kmsg.DescribeClientQuotasResponseEntryValue{Key: name, Value: values[i][name]})
+		}
+		answer.Entries = append(answer.Entries, out)
+	}
+	return answer, nil
+}
+
+// asksFor says whether every component of the request fits the entity, and in a
+// strict one nothing else is set.
+func asksFor(m *kmsg.DescribeClientQuotasRequest, e entity) bool {
+	named := 0
+	for i := range m.Components {
+		x := &m.Components[i]
+		p := e.User
+		if x.EntityType == entityClient {
+			p = e.Client
+		}
+		fits := p.Set
+		switch x.MatchType {
+		case kmsg.QuotasMatchTypeExact:
+			fits = fits && !p.All && x.Match != nil && *x.Match == p.Name
+		case kmsg.QuotasMatchTypeDefault:
+			fits = fits && p.All
+		}
+		if !fits {
+			return false
+		}
+		named++
+	}
+	set := 0
+	for _, p := range []part{e.User, e.Client} {
+		if p.Set {
+			set++
+		}
+	}
+	return !m.Strict || set == named
+}
