@@ -56,6 +56,9 @@ func (k *coordinator) expire(h *hosted) {
 		k.log.Warn("kafka: offsets not expired", "group", h.name, "err", err)
 		return
 	}
+	if h.modern != nil && h.modern.Shared() {
+		return // how far it is is not known here
+	}
 	if left == 0 && h.exists() && h.empty() && now >= since+group.Millis(sweepEvery.Milliseconds()) {
 		if err := h.forget(k, k.ended); err != nil {
 			k.log.Warn("kafka: group not forgotten", "group", h.name, "err", err)
