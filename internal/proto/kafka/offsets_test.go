@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"weir/internal/vfs"
 )
@@ -243,4 +244,67 @@ func TestGroupsOfOlderClients(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+func TestRightsOnGroups(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topicOf(t, address, "t", 1, 1)
+	root, ctx := client(t, address)
+	id := topicID(t, root, "t")
+	alter := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
+	up := kmsg.NewAlterUserSCRAMCredentialsRequestUpsertion()
+	up.Name, up.Mechanism, up.Iterations, up.Salt = "ben", 1, 4096, []byte("salt")
+	up.SaltedPassword = salted(t, "secret", up.Salt, 4096)
+	alter.Upsertions = append(alter.Upsertions, up)
+	if answer, err := alter.RequestWith(ctx, root); err != nil || answer.Results[0].ErrorCode != 0 {
+		t.Fatal(answer, err)
+	}
+	grant := func(resource kmsg.ACLResourceType, name string) {
+		t.Helper()
+		m := kmsg.NewPtrCreateACLsRequest()
+		x := kmsg.NewCreateACLsRequestCreation()
+		x.ResourceType, x.ResourceName, x.ResourcePatternType = resource, name, kmsg.ACLResourcePatternTypeLiteral
+		x.Principal, x.Host, x.Operation, x.PermissionType = "User:ben", "*", kmsg.ACLOperationRead, kmsg.ACLPermissionTypeAllow
+		m.Creations = append(m.Creations, x)
+		answer, err := m.RequestWith(ctx, root)
+		if err != nil || answer.Results[0].ErrorCode != 0 {
+			t.Fatal(answer, err)
+		}
+	}
+	grant(kmsg.ACLResourceTypeGroup, "mine")
+	c, _ := client(t, address, kgo.SASL(scram.Auth{User: "ben", Pass: "secret"}.AsSha256Mechanism()))
+	commit := func(group string, want error) {
+		t.Helper()
+		m := commitRequest(group, id, 1)
+		answer, err := m.RequestWith(ctx, c)
+		if err == nil {
+			err = kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, not %v", group, err, want)
+		}
+	}
+	commit("other", kerr.GroupAuthorizationFailed)
+	commit("mine", kerr.TopicAuthorizationFailed)
+	beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = "mine", "m", 1000
+	beat.SubscribedTopicNames, beat.Topics = []string{"t"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != kerr.TopicAuthorizationFailed.Code {
+		t.Errorf("%+v %v", answer, err)
+	}
+	expression := ".*"
+	beat.SubscribedTopicNames, beat.SubscribedTopicRegex = nil, &expression
+	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 || len(answer.Assignment.Topics) != 0 {
+		t.Errorf("an expression matches what may not be read: %+v %v", answer, err)
+	}
+	grant(kmsg.ACLResourceTypeTopic, "t")
+	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 || len(answer.Assignment.Topics) != 1 {
+		t.Errorf("%+v %v", answer, err)
+	}
+	beat.MemberEpoch = -1
+	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 {
+		t.Errorf("%+v %v", answer, err)
+	}
+	commit("mine", nil)
 }

@@ -179,6 +179,9 @@ func (g *Modern) update(now Millis, m *ModernMember, r *BeatRequest, c Catalog) 
 	if r.Regex != nil && *r.Regex != m.Regex {
 		m.Regex, m.Matched, m.compiled, m.refreshAt, changed = *r.Regex, nil, nil, 0, true
 	}
+	if r.Epoch == 0 {
+		m.refreshAt, g.refreshAt = 0, 0 // who joins sees what there is
+	}
 	changed = m.match(now, g.options.Refresh, c) || changed
 	g.refresh(now, c, changed)
 }
