@@ -43,7 +43,7 @@ func (s *Session) Share(spec ShareSpec) (partitions int, err *Error) {
 		return 0, err
 	case t == nil:
 		return 0, notFound(ObjectTopic, s.namespace, spec.Topic)
-	case have != nil && have.Effective().Settings.Shares(&settings):
+	case have != nil && have.Effective().Shares(&settings):
 		return partitions, nil
 	}
 	q := &meta.Queue{Namespace: s.namespace, Name: spec.Group, Durable: true, Settings: settings}

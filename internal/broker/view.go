@@ -13,15 +13,16 @@ import (
 // consumed like any queue, and what is in it are the topic's messages.
 const viewMark = "::"
 
-// viewName takes the name of a view apart; false says that it is no such name.
-func viewName(name string) (topic, cursor string, ok bool) {
-	topic, cursor, ok = strings.Cut(name, viewMark)
-	return topic, cursor, ok && topic != "" && cursor != ""
+// viewName returns the topic in the name of a view; false says that it is no such
+// name.
+func viewName(name string) (topic string, ok bool) {
+	topic, cursor, ok := strings.Cut(name, viewMark)
+	return topic, ok && topic != "" && cursor != ""
 }
 
 // Views says whether a queue of this name is, or would be, a view over a topic.
 func (s *Session) Views(name string) bool {
-	topic, _, ok := viewName(name)
+	topic, ok := viewName(name)
 	if !ok {
 		return false
 	}
@@ -37,7 +38,7 @@ func (s *Session) Views(name string) bool {
 // viewed returns the topic that a new queue of this name would be over, nil for
 // none.
 func (s *Session) viewed(name string) (*meta.Topic, *Error) {
-	topic, _, ok := viewName(name)
+	topic, ok := viewName(name)
 	if !ok {
 		return nil, nil
 	}

@@ -66,8 +66,13 @@ type Converters map[Dialect]Converter
 // never was one.
 var ErrNoMessage = errors.New("record: no such message")
 
-// unpackBytesMax bounds what a reader unpacks of one record.
-const unpackBytesMax = MessageBytesMax
+const (
+	// unpackBytesMax bounds what a reader unpacks of one record.
+	unpackBytesMax = MessageBytesMax
+	// largeBytes is what a record unpacks to that is only kept open while it is
+	// read, and no second one beside it.
+	largeBytes = 4 << 20
+)
 
 // readerMax is how many records a Reader keeps open: consumers get messages of
 // several logs in turn.
@@ -84,12 +89,22 @@ type Reader struct {
 
 // opened is a record that is read message by message.
 type opened struct {
-	first *byte // of the record: its identity
-	e     Envelope
-	at    uint32 // of the message that next brings
-	next  func() (uint32, *Common, bool)
-	stop  func()
-	err   error
+	first  *byte // of the record: its identity
+	native []byte
+	e      Envelope
+	at     uint32 // of the message that next brings
+	large  bool
+	next   func() (uint32, *Common, bool)
+	stop   func()
+	err    error
+}
+
+// start begins to unpack within the budget.
+func (o *opened) start(from Converter, budgetBytes int64) {
+	o.err = nil
+	o.next, o.stop = iter.Pull2(func(yield func(uint32, *Common) bool) {
+		o.err = from.Unpack(&o.e, o.native, budgetBytes, yield)
+	})
 }
 
 // NewReader returns a reader for who reads the dialect.
@@ -101,6 +116,18 @@ func (r *Reader) Close() {
 		o.stop()
 	}
 	r.open = nil
+}
+
+// Rest gives up what takes much memory. It is worth a call when nothing is read for
+// a while.
+func (r *Reader) Rest() {
+	for i := 0; i < len(r.open); {
+		if o := r.open[i]; o.large {
+			r.forget(o)
+		} else {
+			i++
+		}
+	}
 }
 
 // Message returns a record of the reader's dialect with the message that rec has at
@@ -126,8 +153,14 @@ func (r *Reader) common(rec []byte, index uint32) (*Common, *Envelope, error) {
 	for {
 		i, c, ok := o.next()
 		switch {
+		case !ok && errors.Is(o.err, ErrBudget) && !o.large:
+			r.Rest()
+			o.large = true
+			o.start(r.converters[o.e.Dialect], unpackBytesMax)
 		case !ok && o.err != nil:
-			return nil, nil, o.err
+			err := o.err
+			r.forget(o)
+			return nil, nil, err
 		case !ok || i > index:
 			r.forget(o)
 			return nil, nil, ErrNoMessage
@@ -156,17 +189,15 @@ func (r *Reader) at(rec []byte, index uint32) (*opened, error) {
 		return o, nil
 	}
 	o := &opened{first: &rec[0]}
-	native, err := Decode(rec, &o.e)
-	if err != nil {
+	var err error
+	if o.native, err = Decode(rec, &o.e); err != nil {
 		return nil, err
 	}
 	from := r.converters[o.e.Dialect]
 	if from == nil || r.converters[r.to] == nil {
 		return nil, fmt.Errorf("record: no converter between dialects %d and %d", o.e.Dialect, r.to)
 	}
-	o.next, o.stop = iter.Pull2(func(yield func(uint32, *Common) bool) {
-		o.err = from.Unpack(&o.e, native, unpackBytesMax, yield)
-	})
+	o.start(from, largeBytes)
 	if len(r.open) == readerMax {
 		r.forget(r.open[0])
 	}

@@ -137,9 +137,15 @@ func TestAMQPToKafkaAndBack(t *testing.T) {
 			flag uint16
 			to   *[]byte
 		}{
-			{codec.FlagContentType, &p.ContentType}, {codec.FlagContentEncoding, &p.ContentEncoding}, {codec.FlagCorrelationID, &p.CorrelationID},
-			{codec.FlagReplyTo, &p.ReplyTo}, {codec.FlagExpiration, &p.Expiration}, {codec.FlagMessageID, &p.MessageID},
-			{codec.FlagType, &p.Type}, {codec.FlagAppID, &p.AppID}, {codec.FlagClusterID, &p.ClusterID},
+			{codec.FlagContentType, &p.ContentType},
+			{codec.FlagContentEncoding, &p.ContentEncoding},
+			{codec.FlagCorrelationID, &p.CorrelationID},
+			{codec.FlagReplyTo, &p.ReplyTo},
+			{codec.FlagExpiration, &p.Expiration},
+			{codec.FlagMessageID, &p.MessageID},
+			{codec.FlagType, &p.Type},
+			{codec.FlagAppID, &p.AppID},
+			{codec.FlagClusterID, &p.ClusterID},
 		} {
 			if rapid.Bool().Draw(t, "set") {
 				p.Flags |= f.flag
@@ -270,10 +276,15 @@ func TestReaderGoesThroughABatch(t *testing.T) {
 
 // batchOf is a record with a batch of n messages, uncompressed.
 func batchOf(n int) []byte {
+	return batchWith(n, func(i int) []byte { return fmt.Append(nil, "value ", i) })
+}
+
+// batchWith is one with these values.
+func batchWith(n int, value func(i int) []byte) []byte {
 	varint := binary.AppendVarint
 	var records []byte
 	for i := range n {
-		v := fmt.Sprint("value ", i)
+		v := value(i)
 		one := varint(varint([]byte{0}, 0), int64(i))
 		one = append(varint(varint(one, -1), int64(len(v))), v...)
 		one = varint(one, 0)
@@ -307,5 +318,51 @@ func TestWhatWasTakenOut(t *testing.T) {
 	empty := batch.Empty()
 	if !empty.Sound() || !(batch.Opener{}).Sparse(empty) || (batch.Opener{}).Open(empty, 1<<20, func(*record.Message) bool { t.Error("a message"); return false }) != nil {
 		t.Fatal("the empty batch is not")
+	}
+}
+
+// FuzzConvert turns whatever is stored into messages of the other dialect.
+func FuzzConvert(f *testing.F) {
+	parts := native.Parts("amq.topic", "k", 0, &codec.Properties{Flags: codec.FlagHeaders, Headers: codec.AppendField(nil, "h", []any{"a", nil})}, []byte("body"))
+	f.Add(byte(record.DialectAMQP091), bytes.Join(parts[:], nil))
+	var e record.Envelope
+	stored, _ := record.Decode(batchOf(3), &e)
+	f.Add(byte(record.DialectKafka), stored)
+	f.Fuzz(func(t *testing.T, dialect byte, stored []byte) {
+		from := record.Dialect(dialect%2 + 1)
+		rec := record.Append(nil, &record.Envelope{Dialect: from, Timestamp: 1}, stored)
+		for i := range uint32(3) {
+			out, err := converters.Convert(rec, i, 3-from)
+			if err != nil {
+				continue
+			}
+			back, err := converters.Convert(out, 0, from)
+			if err != nil {
+				t.Fatalf("what was converted cannot be converted back: %v", err)
+			}
+			if _, err := converters.Convert(back, 0, 3-from); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestReaderOfLargeBatches unpacks more than it keeps open, and gives it up.
+func TestReaderOfLargeBatches(t *testing.T) {
+	value := make([]byte, 1<<20)
+	rec := batchWith(8, func(i int) []byte { value[0] = byte(i); return value })
+	r := converters.NewReader(record.DialectAMQP091)
+	defer r.Close()
+	for i := range uint32(8) {
+		out, err := r.Message(rec, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := native.OpenRecord(out); err != nil || len(m.Body) != 1<<20 || m.Body[0] != byte(i) {
+			t.Fatal(i, err)
+		}
+		if i%3 == 0 {
+			r.Rest()
+		}
 	}
 }

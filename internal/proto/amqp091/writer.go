@@ -57,6 +57,9 @@ func (c *conn) writeLoop(done chan struct{}) {
 			}
 			o.parked = true
 			o.Unlock()
+			if e.reader != nil {
+				e.reader.Rest()
+			}
 			<-o.wake
 			o.Lock()
 		}

@@ -28,8 +28,8 @@ const (
 // The bounds of a lock.
 const (
 	shareLockDefault = 30 * time.Second
-	shareLockMin     = 15 * time.Second
-	shareLockMax     = 60 * time.Second
+	shareLockLeast   = 15 * time.Second
+	shareLockMost    = 60 * time.Second
 )
 
 const isolationCommitted, isolationUncommitted = "read_committed", "read_uncommitted"
@@ -133,8 +133,8 @@ func checkGroupSettings(own config.Values) refusal {
 			}
 		case settingLock:
 			ms, err := strconv.ParseInt(value, 10, 32)
-			if d := time.Duration(ms) * time.Millisecond; err != nil || d < shareLockMin || d > shareLockMax {
-				bad = fmt.Sprintf("must be between %d and %d", shareLockMin.Milliseconds(), shareLockMax.Milliseconds())
+			if d := time.Duration(ms) * time.Millisecond; err != nil || d < shareLockLeast || d > shareLockMost {
+				bad = fmt.Sprintf("must be between %d and %d", shareLockLeast.Milliseconds(), shareLockMost.Milliseconds())
 			}
 		default:
 			return refusal{kerr.InvalidConfig.Code, "Unknown group config name: " + name}

@@ -11,11 +11,11 @@ import (
 // shareGroup says what is wrong with taking a group for a share group; quiet asks
 // that nobody is a member.
 func (c *conn) shareGroup(name string, verb auth.Verb, quiet bool) (code int16, err error) {
-	if code = c.mayUse(name); code != errNone {
-		return code, nil
+	if code = c.mayUse(name); code == errNone && c.session.MayGroup(verb, name) != nil {
+		code = kerr.GroupAuthorizationFailed.Code
 	}
-	if c.session.MayGroup(verb, name) != nil {
-		return kerr.GroupAuthorizationFailed.Code, nil
+	if code != errNone {
+		return code, nil
 	}
 	err = c.inGroup(name, func(h *hosted) {
 		switch {

@@ -32,7 +32,7 @@ type Converter struct{}
 var _ record.Converter = Converter{}
 
 // Unpack implements record.Converter.
-func (Converter) Unpack(e *record.Envelope, native []byte, _ int64, yield func(uint32, *record.Common) bool) error {
+func (Converter) Unpack(_ *record.Envelope, native []byte, _ int64, yield func(uint32, *record.Common) bool) error {
 	if len(native) == 0 {
 		return nil // it was taken out
 	}
