@@ -93,6 +93,7 @@ type engine struct {
 	failed       sync.Once
 
 	gate        gate
+	compactions compactions
 	ballast     ballast
 	sessions    registry[*Session]
 	census      census
@@ -133,6 +134,7 @@ func Open(o Options) (*Broker, error) {
 	e.sessions.init()
 	e.attachments.init()
 	e.gate.init()
+	e.compactions.init()
 	e.ballast.init(o.FS, o.Dir)
 	var key [32]byte
 	rand.Read(key[:]) // never fails
@@ -349,6 +351,7 @@ func (e *engine) start() error {
 	e.reconcile()
 	go e.deadLetters.loop(e)
 	go e.gate.loop(e)
+	go e.compactions.loop(e)
 	return nil
 }
 
@@ -401,6 +404,7 @@ func (e *engine) reconcile() {
 		for _, q := range queues {
 			e.expiry.watch(e, q)
 		}
+		e.compactions.watch(&meta.Effects{Opened: queues})
 	}
 }
 
@@ -423,6 +427,7 @@ func (e *engine) effects(f *meta.Effects) {
 		delete(e.logs.queues, q.Log)
 	}
 	e.logs.Unlock()
+	e.compactions.watch(f)
 	for _, q := range f.Opened {
 		if h := e.hosts[q.Shard]; h != nil {
 			h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Open(q.Log, shardConfig(q)) }}})
@@ -496,6 +501,7 @@ func (b *Broker) Close() error {
 		return nil
 	}
 	e.gate.close()
+	e.compactions.close()
 	e.deadLetters.close()
 	for _, id := range e.durable {
 		e.hosts[id].finalFlush()

@@ -128,6 +128,13 @@ func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, com
 		f.Offsets, f.Records = nil, nil
 	case from < b.TailBase && maxBytes >= 0:
 		s.fetchShelf(q, from, min(b.TailBase, end), maxBytes, &f)
+		if len(f.Records) == 0 && f.Err == nil && b.TailBase < end { // compaction left nothing up to there
+			f.Err = s.call(q, func(m *shard.Machine) {
+				if b, found = m.Blobs(q.Log, b.TailBase, maxBytes, committed); found {
+					f.Offsets, f.Records = b.Offsets, b.Records
+				}
+			})
+		}
 	}
 	return f
 }

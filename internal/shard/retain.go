@@ -148,6 +148,35 @@ func (m *Machine) Newest(log record.LogID) int64 {
 	return newest
 }
 
+// Compactable is what compaction needs to know of a log.
+type Compactable struct {
+	First   record.Offset
+	Shelved record.Offset // what is in front of it is in files
+	Stable  record.Offset
+	Aborted []Aborted
+	// Of what is in memory only:
+	TailBytes  int64
+	TailOldest int64 // the first record's time, unix milliseconds; 0 is none
+}
+
+// Compactable looks at a log.
+func (m *Machine) Compactable(log record.LogID) (Compactable, bool) {
+	l := m.logs[log]
+	if l == nil || l.retained == never {
+		return Compactable{}, false
+	}
+	c := Compactable{First: l.firstWanted(), Shelved: l.shelved, Stable: l.stable()}
+	c.Aborted = l.abortedIn(c.First, c.Stable)
+	m.eachRecord(l, max(l.shelved, c.First), func(_, _ record.Offset, e *record.Envelope, bytes int) bool {
+		if c.TailBytes == 0 {
+			c.TailOldest = e.Timestamp
+		}
+		c.TailBytes += int64(bytes)
+		return true
+	})
+	return c, true
+}
+
 // Bytes is about how much of the disk the wanted messages of a log take or will.
 func (m *Machine) Bytes(log record.LogID) int64 {
 	l := m.logs[log]

@@ -441,3 +441,16 @@ func (m *Machine) Evict(target int64) {
 		}
 	}
 }
+
+// EvictBelow lets the tail go of what a log has on the shelf below an offset, where
+// a record begins.
+func (m *Machine) EvictBelow(log record.LogID, o record.Offset) {
+	l := m.logs[log]
+	if l == nil {
+		return
+	}
+	if o = min(o, l.shelved, l.next); l.tail.Base() < o {
+		m.unkeepAll(l, l.tail.Base(), o)
+		l.tail.PopTo(o)
+	}
+}

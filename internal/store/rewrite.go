@@ -23,7 +23,13 @@ type Rewrite struct {
 	files []*file
 	// Runs are the ranges whose wanted messages the owner has to tell.
 	Runs []RewriteRun
+	// Filter, if not nil, says what becomes of a wanted record: itself, one in its
+	// stead at the same offset, or nil to leave it out.
+	Filter Filter
 }
+
+// Filter changes records on their way into a rewritten file.
+type Filter func(log record.LogID, e segment.Entry) ([]byte, error)
 
 // RewriteRun is one run of a file being rewritten. The owner sets Wanted to the
 // ranges of offsets to keep before the job runs.
@@ -64,6 +70,19 @@ func (s *Shelf) PlanRewrite() *Rewrite {
 	return s.planOf(group)
 }
 
+// PlanCompact plans to rewrite, each by itself, the files that have records of one
+// of the logs below an offset.
+func (s *Shelf) PlanCompact(below map[record.LogID]record.Offset) []*Rewrite {
+	var jobs []*Rewrite
+	for _, f := range s.files {
+		concerns := func(r segment.RunInfo) bool { return r.First < below[r.Log] }
+		if !f.busy && slices.ContainsFunc(f.reader.Runs(), concerns) {
+			jobs = append(jobs, s.planOf([]*file{f}))
+		}
+	}
+	return jobs
+}
+
 // dead says that most of the file is not wanted any more.
 func (f *file) dead() bool { return f.live*2 < f.total }
 
@@ -100,7 +119,7 @@ func (s *Shelf) Run(j *Rewrite) (*Written, error) {
 				}
 				current, begun = r.Log, true
 			}
-			if err := copyRun(w, r); err != nil {
+			if err := copyRun(w, r, j.Filter); err != nil {
 				return err
 			}
 		}
@@ -113,7 +132,7 @@ func (s *Shelf) Run(j *Rewrite) (*Written, error) {
 	return w, nil
 }
 
-func copyRun(w *segment.Writer, r RewriteRun) error {
+func copyRun(w *segment.Writer, r RewriteRun, filter Filter) error {
 	var failed error
 	for _, wanted := range r.Wanted {
 		from := wanted[0]
@@ -127,7 +146,7 @@ func copyRun(w *segment.Writer, r RewriteRun) error {
 				var env record.Envelope
 				if _, failed = record.Decode(e.Record, &env); failed == nil {
 					next = e.Offset + record.Offset(env.Count)
-					failed = w.Add(e)
+					failed = addFiltered(w, r.Log, e, filter)
 				}
 				return failed == nil
 			})
@@ -141,6 +160,17 @@ func copyRun(w *segment.Writer, r RewriteRun) error {
 		}
 	}
 	return failed
+}
+
+func addFiltered(w *segment.Writer, log record.LogID, e segment.Entry, filter Filter) error {
+	if filter != nil {
+		rec, err := filter(log, e)
+		if err != nil || rec == nil {
+			return err
+		}
+		e.Record = rec
+	}
+	return w.Add(e)
 }
 
 // Abandon gives up a rewrite that failed.

@@ -24,8 +24,8 @@ type file struct {
 	age        uint64
 	generation uint64
 	reader     *segment.Reader
-	live       int64 // messages still wanted; changed by the shard's goroutine
-	total      int64
+	live       int64 // offsets still wanted; changed by the shard's goroutine
+	total      int64 // offsets that have a record, which compaction makes fewer
 	bytes      int64
 	busy       bool // being rewritten
 
@@ -210,7 +210,7 @@ func (s *Shelf) Put(w *Written, live func(log record.LogID, first, last record.O
 	for _, info := range r.Runs() {
 		f.total += int64(info.Count)
 		f.bytes += info.Bytes
-		f.live += min(live(info.Log, info.First, info.Last), int64(info.Count))
+		f.live += live(info.Log, info.First, info.Last)
 		runs := append(s.mu.runs[info.Log], run{info.First, info.Last, f})
 		sortRuns(runs)
 		s.mu.runs[info.Log] = runs
@@ -238,7 +238,6 @@ func (s *Shelf) Recount(live func(log record.LogID, first, last record.Offset) i
 		}
 	}
 	for _, f := range s.files {
-		f.live = min(f.live, f.total)
 		if f.live == 0 {
 			s.retire(f)
 		}
