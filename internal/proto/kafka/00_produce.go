@@ -47,13 +47,14 @@ type producing struct {
 var errProduceVersion = errors.New("kafka: batches of a format that is not taken any more")
 
 // produce is read by hand: a hostile count costs nothing, and the batches are not
-// copied. It is answered when every batch is durable.
+// copied. It is answered when every batch is durable; what comes behind it is read
+// before that.
 func (c *conn) produce(r *request) (kmsg.Response, error) {
 	if r.version < produceOldest {
 		return nil, errProduceVersion
 	}
 	d, compact := decoder{b: r.body}, r.version >= produceFlexible
-	in := producing{version: r.version, transaction: string(d.text(compact)), now: c.server.options.Clock.Now().UnixMilli()}
+	in := &producing{version: r.version, transaction: string(d.text(compact)), now: c.server.options.Clock.Now().UnixMilli()}
 	in.acks = d.int16()
 	d.int32() // timeout: there is nobody to wait for
 	answer := kmsg.NewPtrProduceResponse()
@@ -84,7 +85,7 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 				break
 			}
 			if missing == errNone {
-				c.append(t, p, batches, &in)
+				c.append(t, p, batches, in)
 			}
 			parts = append(parts, p)
 		}
@@ -96,19 +97,22 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 	if compact {
 		d.tags()
 	}
-	in.stored.Wait()
 	if d.bad || len(d.b) > 0 {
+		in.stored.Wait()
 		return nil, errFrame
 	}
 	answer.ThrottleMillis = c.throttle(quotaProduce, len(r.body))
-	return answered(answer, all, in.acks)
+	return nil, c.later(r, func() (kmsg.Response, error) {
+		in.stored.Wait()
+		return produceAnswer(answer, all, in.acks)
+	})
 }
 
 var errUnheard = errors.New("kafka: a producer that takes no answers sent what was refused")
 
-// answered puts the answer together. A producer that takes none learns of a refusal
+// produceAnswer puts the answer together. A producer that takes none learns of a refusal
 // by losing its connection.
-func answered(answer *kmsg.ProduceResponse, all [][]*produced, acks int16) (kmsg.Response, error) {
+func produceAnswer(answer *kmsg.ProduceResponse, all [][]*produced, acks int16) (kmsg.Response, error) {
 	for i := range answer.Topics {
 		for _, p := range all[i] {
 			if acks == 0 && p.code != errNone {

@@ -40,6 +40,7 @@ type conn struct {
 	login       *exchange     // that is under way
 	until       time.Time     // the login holds; zero: for ever
 	mute        time.Duration // before the next request is read
+	pipeline    pipeline
 	known       knownTopics
 	fetches     *fetchSession // nil is none
 	shares      map[shareKey]*shareSession
@@ -59,6 +60,7 @@ type request struct {
 }
 
 func (c *conn) serve() {
+	defer func() { _ = c.answered() }()
 	for {
 		if err := c.readFull(c.head[:]); err != nil {
 			return
@@ -172,6 +174,11 @@ func (c *conn) open(r *request) error {
 
 // answer carries a request out and writes what there is to say.
 func (c *conn) answer(a *api, r *request) error {
+	if r.key != keyProduce {
+		if err := c.answered(); err != nil {
+			return err
+		}
+	}
 	if a == nil {
 		return c.write(r, c.unsupportedVersions(), true)
 	}

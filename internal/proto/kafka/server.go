@@ -105,6 +105,7 @@ func (s *Server) Close() {
 // Serve serves one connection and returns when it has ended; nc is closed then.
 func (s *Server) Serve(nc net.Conn, secured *tls.ConnectionState) {
 	c := &conn{server: s, net: nc, ended: make(chan struct{}), name: fmt.Sprintf("%v -> %v", nc.RemoteAddr(), nc.LocalAddr())}
+	c.pipeline.init()
 	if secured != nil && len(secured.VerifiedChains) > 0 {
 		c.certificate, _ = auth.CertificateUser(secured.PeerCertificates[0], s.options.CertificateName)
 	}
