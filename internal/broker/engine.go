@@ -433,6 +433,9 @@ func (e *engine) effects(f *meta.Effects) {
 			h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Open(q.Log, shardConfig(q)) }}})
 		}
 	}
+	for _, q := range f.Widened {
+		e.endConsumers(q)
+	}
 	changed := map[record.ShardID][]*meta.Queue{}
 	for _, q := range f.Changed {
 		changed[q.Shard] = append(changed[q.Shard], q)

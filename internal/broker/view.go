@@ -258,3 +258,23 @@ func viewTopic(q *meta.Queue) string {
 	}
 	return q.View.Topic
 }
+
+// endConsumers ends the attachments to a view that has got another part: who
+// consumes again gets all of it. What they hold they may still settle.
+func (e *engine) endConsumers(q *meta.Queue) {
+	gone := &Error{Code: CodeGone, Object: ObjectQueue, Name: q.Name, Space: q.Namespace, Text: "the topic has more partitions"}
+	for _, a := range e.attachments.on(q.Log) {
+		if a.hidden || a.ended.Swap(true) {
+			continue
+		}
+		e.attachments.remove(a)
+		parts := []*Attachment{a}
+		if a.parts != nil {
+			parts = a.parts.all
+		}
+		for _, p := range parts {
+			p.host.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Cancel(p.log, p.id) }}})
+		}
+		a.host.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) { a.sink.Detached(a, gone) }}})
+	}
+}

@@ -137,20 +137,32 @@ func TestViewsWiden(t *testing.T) {
 	s := n.session()
 	topic(t, s, "t", 1)
 	declare(t, s, broker.QueueSpec{Name: "t::c", Durable: true})
+	a, in := attach(t, s, broker.AttachOptions{Queue: "t::c", Credit: 1})
+	blob(t, s, "t", 0, 0, 2)
+	held := in.take(t, 1)[0]
 	err := s.AlterTopic("t", auth.Alter, func(now broker.TopicInfo) (broker.TopicSpec, *broker.Error) {
 		return broker.TopicSpec{Partitions: 4, Settings: now.Settings}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	in.mu.Lock()
+	for in.detached == nil { // to consume again, with the new partitions
+		in.cond.Wait()
+	}
+	in.mu.Unlock()
 	for i := range 4 {
 		blob(t, s, "t", i, i, 2)
 	}
+	a.Settle(held.Offset, held.Offset+1, broker.Accept)
+	a.ReleaseAll()
+	_, in = attach(t, s, broker.AttachOptions{Queue: "t::c", Credit: 100})
+	in.take(t, 9)
 	s.Close()
 	n.stop()
 	n = start(t, disk)
 	defer n.stop()
-	if q, _ := n.Queue("/", "t::c"); q.Ready != 8 {
+	if q, _ := n.Queue("/", "t::c"); q.Ready != 9 {
 		t.Fatalf("%+v", q)
 	}
 }

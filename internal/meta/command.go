@@ -129,4 +129,6 @@ type Effects struct {
 	Closed []*Queue // their logs are to be dropped
 	// Changed are queues there were whose settings changed.
 	Changed []*Queue
+	// Widened are views that have got parts which nobody consumes yet.
+	Widened []*Queue
 }

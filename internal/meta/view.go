@@ -81,6 +81,7 @@ func (s *State) widen(t *Topic, q *Queue, effects *Effects) {
 func (s *State) widenViews(t *Topic, effects *Effects) {
 	for _, q := range t.views {
 		s.widen(t, q, effects)
+		effects.Widened = append(effects.Widened, q)
 		s.mark("q", q.Namespace, q.Name)
 	}
 	for _, q := range t.Shares {

@@ -2,12 +2,14 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/server"
 )
@@ -20,6 +22,7 @@ type both struct {
 	ctx   context.Context
 	amqp  *amqp.Channel
 	kafka string
+	url   string
 }
 
 func startBoth(t *testing.T, dir string) (*both, func()) {
@@ -31,7 +34,8 @@ func startBoth(t *testing.T, dir string) (*both, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := amqp.Dial("amqp://guest:guest@" + s.Addr("amqp").String() + "/")
+	url := "amqp://guest:guest@" + s.Addr("amqp").String() + "/"
+	conn, err := amqp.Dial(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +47,7 @@ func startBoth(t *testing.T, dir string) (*both, func()) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	b := &both{t, ctx, ch, s.Addr("kafka").String()}
+	b := &both{t, ctx, ch, s.Addr("kafka").String(), url}
 	return b, func() {
 		cancel()
 		_ = conn.Close()
@@ -291,5 +295,60 @@ func TestKafkaReadsWhatAMQPPublished(t *testing.T) {
 		if d, ok, err := b.amqp.Get("q", true); !ok || err != nil || string(d.Body) != want {
 			t.Fatal(d, ok, err)
 		}
+	}
+}
+
+// TestTransactionsOverATopic moves messages of a topic to a queue, each in one
+// transaction with its acknowledgement.
+func TestTransactionsOverATopic(t *testing.T) {
+	b, stop := startBoth(t, t.TempDir())
+	defer stop()
+	p := b.client(kgo.DefaultProduceTopic("t"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	m := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "t", 3, 1
+	m.Topics = append(m.Topics, topic)
+	if answer, err := m.RequestWith(b.ctx, p); err != nil || answer.Topics[0].ErrorCode != 0 {
+		t.Fatal(answer, err)
+	}
+	conn, err := amqp.Dial(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"t::c", "out"} {
+		if _, err := ch.QueueDeclare(name, true, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 9 {
+		b.produce(p, &kgo.Record{Partition: int32(i % 3), Value: fmt.Append(nil, i)})
+	}
+	if err := errors.Join(ch.Tx(), ch.Qos(4, 0, false)); err != nil {
+		t.Fatal(err)
+	}
+	ds, err := ch.Consume("t::c", "c", false, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for i := range 9 {
+		d := b.next(ds)
+		move := func() error {
+			return errors.Join(ch.PublishWithContext(b.ctx, "", "out", false, false, amqp.Publishing{Body: d.Body}), d.Ack(false))
+		}
+		if err := errors.Join(move(), ch.TxRollback(), move(), ch.TxCommit()); err != nil {
+			t.Fatal(i, err)
+		}
+		seen[string(d.Body)] = true
+	}
+	left, err := b.amqp.QueueDeclarePassive("t::c", true, false, false, false, nil)
+	out, err2 := b.amqp.QueueDeclarePassive("out", true, false, false, false, nil)
+	if err != nil || err2 != nil || left.Messages != 0 || out.Messages != 9 || len(seen) != 9 {
+		t.Fatal(left, out, seen, err, err2)
 	}
 }
