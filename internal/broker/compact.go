@@ -281,7 +281,7 @@ func (p *pass) filter(e *engine, entry segment.Entry) ([]byte, error) {
 		return entry.Record, nil // nobody can open it, so nobody can say it is of no use
 	case kept == 0 && end < p.upto:
 		return nil, nil
-	case &now[0] == &native[0]:
+	case len(now) == len(native) && (len(now) == 0 || &now[0] == &native[0]):
 		return entry.Record, nil // nothing was left out
 	}
 	env.Body = uint32(len(now))

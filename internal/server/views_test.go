@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -351,4 +352,75 @@ func TestTransactionsOverATopic(t *testing.T) {
 	if err != nil || err2 != nil || left.Messages != 0 || out.Messages != 9 || len(seen) != 9 {
 		t.Fatal(left, out, seen, err, err2)
 	}
+}
+
+// TestViewsOfACompactedTopic consumes what compaction has left of messages of both
+// dialects.
+func TestViewsOfACompactedTopic(t *testing.T) {
+	b, stop := startBoth(t, t.TempDir())
+	defer stop()
+	p := b.client(kgo.DefaultProduceTopic("t"))
+	m := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "t", 1, 1
+	for name, value := range map[string]string{"cleanup.policy": "compact", "segment.ms": "1", "min.cleanable.dirty.ratio": "0.01"} {
+		k := kmsg.NewCreateTopicsRequestTopicConfig()
+		k.Name, k.Value = name, &value
+		topic.Configs = append(topic.Configs, k)
+	}
+	m.Topics = append(m.Topics, topic)
+	if answer, err := m.RequestWith(b.ctx, p); err != nil || answer.Topics[0].ErrorCode != 0 {
+		t.Fatal(answer, err)
+	}
+	if _, err := b.amqp.QueueDeclare("t::c", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	last := map[string]string{}
+	for i := range 300 {
+		key, value := fmt.Sprint("k", i%7), fmt.Sprint("v", i)
+		last[key] = value
+		if i%2 == 0 {
+			b.publish("", "t", amqp.Publishing{Body: []byte(value), Headers: amqp.Table{"x-record-key": key}})
+			continue
+		}
+		b.produce(p, &kgo.Record{Key: []byte(key), Value: []byte(value)})
+	}
+	for n := 1 << 30; n > len(last)+1; { // until it is compacted
+		b.produce(p, &kgo.Record{Key: []byte("end"), Value: []byte("end")})
+		n = b.countTo("t", "end")
+	}
+	got := map[string]string{}
+	for ds := b.consume("t::c", "c", nil); got["end"] == ""; {
+		d := b.next(ds)
+		key, _ := d.Headers["x-record-key"].(string)
+		if got[key] != "" && key != "end" || d.Headers["x-unreadable"] != nil {
+			t.Fatalf("%s again: %s, %v", key, d.Body, d.Headers)
+		}
+		if got[key] = string(d.Body); d.Ack(false) != nil {
+			t.Fatal("no ack")
+		}
+	}
+	delete(got, "end")
+	if !maps.Equal(got, last) {
+		t.Fatalf("%v, not %v", got, last)
+	}
+}
+
+// countTo counts the records of a topic up to the last one there is, whose key is
+// known.
+func (b *both) countTo(topic, key string) (n int) {
+	b.t.Helper()
+	c := b.client(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer c.Close()
+	for ended := false; !ended; {
+		fetches := c.PollFetches(b.ctx)
+		if err := fetches.Err(); err != nil {
+			b.t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			n++
+			ended = ended || string(r.Key) == key
+		})
+	}
+	return n
 }
