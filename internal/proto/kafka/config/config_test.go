@@ -33,6 +33,10 @@ func TestCheck(t *testing.T) {
 		{"cleanup.policy", "shred", "Invalid value shred for configuration cleanup.policy: String must be one of: compact, delete"},
 		{"min.compaction.lag.ms", "9223372036854775807", ""},
 		{"cleanup.policy", "compact,delete", ""},
+		{"cleanup.policy", "delete,delete", ""},
+		{"leader.replication.throttled.replicas", "x", "Invalid value [x] for configuration leader.replication.throttled.replicas: leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."},
+		{"leader.replication.throttled.replicas", "*", ""},
+		{"leader.replication.throttled.replicas", "0:1,1:1", ""},
 		{"retention.bytes", "-7", ""},
 	} {
 		err := config.Values{row.name: row.value}.Check()

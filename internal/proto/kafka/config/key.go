@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,12 @@ type Key struct {
 	max     float64 // 0 is none
 	bounded bool
 	oneOf   []string // of a text or list; nil is any
+
+	replicas bool // a list of copies
 }
+
+// replica names a copy: its partition and its node.
+var replica = regexp.MustCompile(`^[0-9]+:[0-9]+$`)
 
 // invalid has Kafka's words.
 func (k *Key) invalid(value, why string) error {
@@ -91,17 +97,15 @@ func (k *Key) checkNumber(value string) error {
 func number(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func (k *Key) checkList(value string) error {
-	seen := map[string]bool{}
 	for _, v := range Split(value) {
 		switch {
 		case v == "":
 			return k.invalid(value, "Configuration '"+k.Name+"' values must not be empty.")
 		case k.oneOf != nil && !slices.Contains(k.oneOf, v):
 			return k.invalid(v, "String must be one of: "+strings.Join(k.oneOf, ", "))
-		case seen[v]:
-			return k.invalid(value, "Configuration '"+k.Name+"' values must not be duplicated.")
+		case k.replicas && !replica.MatchString(v) && (v != "*" || strings.TrimSpace(value) != "*"):
+			return k.invalid("["+value+"]", k.Name+" must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...")
 		}
-		seen[v] = true
 	}
 	return nil
 }
