@@ -28,6 +28,8 @@ var measures = []measure{
 	{"queues_deleted_total", "queues_deleted_total", "Queues deleted since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.QueuesDeleted) }},
 	{"consumers", "consumers", "Attached consumers.", stats.Gauge, func(s *scrape) float64 { return float64(s.Consumers) }},
 	{"queues", "queues", "Queues.", stats.Gauge, func(s *scrape) float64 { return float64(s.Queues) }},
+	{"topics", "", "Topics.", stats.Gauge, func(s *scrape) float64 { return float64(s.Topics) }},
+	{"topic_partitions", "", "Partitions of topics.", stats.Gauge, func(s *scrape) float64 { return float64(s.Partitions) }},
 	{"exchanges", "", "Exchanges.", stats.Gauge, func(s *scrape) float64 { return float64(s.Exchanges) }},
 	{"bindings", "", "Bindings, less those of the default exchange.", stats.Gauge, func(s *scrape) float64 { return float64(s.Bindings) }},
 	{"vhosts", "", "Virtual hosts.", stats.Gauge, func(s *scrape) float64 { return float64(s.Namespaces) }},

@@ -44,6 +44,7 @@ type Stats struct {
 	WAL    wal.Stats
 
 	Namespaces, Users, Queues, Exchanges, Bindings int
+	Topics, Partitions                             int
 	Sessions, Consumers                            int
 	Ready, Unsettled                               uint64
 	QueueBytes                                     int64 // of unsettled messages
@@ -317,6 +318,10 @@ func (b *Broker) Stats() Stats {
 		s.Namespaces++
 		s.Queues += len(n.Queues)
 		s.Exchanges += len(n.Exchanges)
+		s.Topics += len(n.Topics)
+		for _, t := range n.Topics {
+			s.Partitions += len(t.Partitions)
+		}
 		for _, x := range n.Exchanges {
 			s.Bindings += x.BindingCount()
 		}
