@@ -15,11 +15,12 @@ import (
 
 // process is a broker under test.
 type process struct {
-	name string
-	url  string
-	api  string // of management, on HTTP
-	pid  int
-	stop func() error
+	name  string
+	url   string
+	kafka string // host:port of the bootstrap server
+	api   string // of management, on HTTP
+	pid   int
+	stop  func() error
 }
 
 func buildWeir(dir string) (string, error) {
@@ -34,7 +35,7 @@ func buildWeir(dir string) (string, error) {
 // startWeir starts the built binary on a free port and a data directory.
 func startWeir(binary, data string) (*process, time.Duration, error) {
 	begin := time.Now()
-	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0", "--listen", "kafka=off",
+	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0", "--listen", "kafka=127.0.0.1:0",
 		"--set", "log.level=warn")
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
@@ -56,6 +57,9 @@ func startWeir(binary, data string) (*process, time.Duration, error) {
 		f := strings.Fields(lines.Text())
 		if len(f) > 1 && f[0] == "amqp" {
 			p.url = f[1]
+		}
+		if len(f) > 1 && f[0] == "kafka" {
+			p.kafka = f[1]
 		}
 		if len(f) > 1 && f[0] == "http" {
 			p.api = f[1]
@@ -89,14 +93,19 @@ func startRabbit(s *settings) (*process, error) {
 		name: "RabbitMQ", url: fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d", port),
 		api: fmt.Sprintf("http://127.0.0.1:%d", port+10_000),
 	}
-	for f := range strings.FieldsSeq(string(out)) {
-		if n, err := strconv.Atoi(strings.Trim(f, ",:;=pid")); err == nil && n > 1 {
-			p.pid = n
-			break
-		}
-	}
+	p.pid = firstPid(string(out))
 	p.stop = func() error { return exec.Command(script, "stop").Run() }
 	return p, nil
+}
+
+// firstPid is the process that a peer's status begins with.
+func firstPid(status string) int {
+	for f := range strings.FieldsSeq(status) {
+		if n, err := strconv.Atoi(strings.Trim(f, ",:;=pid")); err == nil && n > 1 {
+			return n
+		}
+	}
+	return 0
 }
 
 // cpu is the seconds the process has used so far.

@@ -21,6 +21,10 @@ type settings struct {
 	work    string
 	peers   string
 	rabbit  *process // started when first needed
+
+	kafka        *process // likewise
+	kafkaSetting string
+	filled       map[string]string // topics with messages in them
 }
 
 // theRabbit is the one RabbitMQ of the run: its start takes longer than a round.
@@ -38,7 +42,7 @@ func theRabbit(s *settings) (*process, error) {
 func main() {
 	var s settings
 	only := flag.String("only", "", "comma-separated shapes to run, by name or what it begins with; empty: all of the group")
-	group := flag.String("group", groupBase, "base: rates, latency, memory; features: policies, routing, dead letters, priorities, transactions; all")
+	group := flag.String("group", groupBase, "base: rates, latency, memory; features: policies, routing, dead letters, priorities, transactions; kafka: next to Apache Kafka; all")
 	flag.IntVar(&s.rounds, "rounds", 3, "ABBA rounds per shape")
 	flag.IntVar(&s.seconds, "seconds", 10, "measured seconds per run; features: half")
 	flag.Int64Var(&s.backlog, "backlog", 5_000_000, "messages of the backlog")
@@ -59,8 +63,8 @@ func run(s *settings, group, only string) (err error) {
 	if _, err := os.Stat(filepath.Join(s.peers, "rabbitmq")); err != nil {
 		return fmt.Errorf("no RabbitMQ to compare with: set PEERS to the folder of its start script (%w)", err)
 	}
-	if !slices.Contains([]string{groupBase, groupFeatures, groupAll}, group) {
-		return fmt.Errorf("group %q: base, features or all", group)
+	if !slices.Contains([]string{groupBase, groupFeatures, groupKafka, groupAll}, group) {
+		return fmt.Errorf("group %q: base, features, kafka or all", group)
 	}
 	if s.work, err = os.MkdirTemp("", "weir-bench"); err != nil {
 		return err
@@ -75,7 +79,13 @@ func run(s *settings, group, only string) (err error) {
 		if s.rabbit != nil {
 			err = errors.Join(err, s.rabbit.stop())
 		}
+		if s.kafka != nil {
+			err = errors.Join(err, s.kafka.stop())
+		}
 	}()
+	if err := runShapes(s, binary, kafkaShapes, func(name string) bool { return wanted(name, groupKafka, group, only) }); err != nil {
+		return err
+	}
 	if err := runBase(s, binary, group, only); err != nil {
 		return err
 	}
@@ -89,6 +99,7 @@ func run(s *settings, group, only string) (err error) {
 const (
 	groupBase     = "base"
 	groupFeatures = "features"
+	groupKafka    = "kafka"
 	groupAll      = "all"
 )
 

@@ -19,6 +19,7 @@ import (
 type figures struct {
 	rate    float64 // messages per second, end to end
 	micros  float64 // server CPU per message
+	perGB   float64 // server CPU seconds
 	rss     float64 // MiB after the run
 	confirm float64 // p99, µs
 	end     float64 // p99, µs
@@ -126,13 +127,17 @@ func compare(s *settings, binary string, sh *shape) error {
 		return err
 	}
 	defer weir.stop()
-	rabbit, err := theRabbit(s)
+	start := theRabbit
+	if kafka := kafkaPeers[sh.name]; kafka != nil {
+		start = kafka
+	}
+	peer, err := start(s)
 	if err != nil {
 		return err
 	}
 	var a, b []figures
 	for range s.rounds {
-		for _, p := range []*process{weir, rabbit, rabbit, weir} {
+		for _, p := range []*process{weir, peer, peer, weir} {
 			f, err := sh.load(s, binary, p)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
@@ -145,7 +150,7 @@ func compare(s *settings, binary string, sh *shape) error {
 		}
 	}
 	fmt.Printf("\n### %s\n\nweir syncs before each confirm; the peer's class is %s. %d pairs.\n\n", sh.title, sh.class, len(a))
-	fmt.Println("| figure | weir | RabbitMQ | ratio, median (lowest–highest) |\n| --- | --- | --- | --- |")
+	fmt.Printf("| figure | weir | %s | ratio, median (lowest–highest) |\n| --- | --- | --- | --- |\n", peer.name)
 	row := func(name, format string, pick func(figures) float64) {
 		if pick(a[0]) == 0 && pick(b[0]) == 0 {
 			return
@@ -158,8 +163,9 @@ func compare(s *settings, binary string, sh *shape) error {
 		fmt.Printf("| %s | "+format+" | "+format+" | %.3g (%.3g–%.3g) |\n", name,
 			median(x), median(y), median(ratio), slices.Min(ratio), slices.Max(ratio))
 	}
-	row("messages/s, end to end", "%.0f", func(f figures) float64 { return f.rate })
+	row("messages/s", "%.0f", func(f figures) float64 { return f.rate })
 	row("server CPU µs per message", "%.2f", func(f figures) float64 { return f.micros })
+	row("server CPU s per GB", "%.2f", func(f figures) float64 { return f.perGB })
 	row("RSS MiB after the run", "%.0f", func(f figures) float64 { return f.rss })
 	row("confirm p99 µs", "%.0f", func(f figures) float64 { return f.confirm })
 	row("end to end p99 µs", "%.0f", func(f figures) float64 { return f.end })
