@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sync"
 	"time"
 
 	"weir/internal/auth"
@@ -26,6 +27,8 @@ type Fetched struct {
 	Offsets    []record.Offset
 	Records    [][]byte // package record; the first may begin in front of From
 	Err        *Error   // CodeInvalid: From is out of bounds
+
+	windows []*[windowBytes]byte // memory that Records lie in
 }
 
 // FetchLimits say how much a Fetch returns and how long it waits for that.
@@ -40,109 +43,221 @@ type FetchLimits struct {
 // First on, up to the marker at Last, are to be passed over.
 type Aborted = shard.Aborted
 
-// Fetch reads partitions. It returns when there are MinBytes, or after Wait.
+// Fetch reads partitions. It returns when there are MinBytes, or after Wait. What
+// it returns is given back with ReleaseFetched when it is not used any more.
 func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 	s.Flush()
-	queues := make([]*meta.Queue, len(parts))
-	out := make([]Fetched, len(parts))
+	f := fetching{session: s, parts: parts, limits: limits, queues: make([]*meta.Queue, len(parts)), out: make([]Fetched, len(parts))}
 	for i := range parts {
-		queues[i], out[i].Err = s.partition(auth.Read, parts[i].Topic, parts[i].Partition)
+		f.queues[i], f.out[i].Err = s.partition(auth.Read, parts[i].Topic, parts[i].Partition)
+	}
+	if f.once() || limits.Wait <= 0 {
+		return f.out
 	}
 	late := make(chan struct{})
 	t := s.engine.options.Clock.AfterFunc(limits.Wait, func() { close(late) })
 	defer t.Stop()
-	defer s.giveUp(queues, parts, out)
+	defer f.giveUp()
 	for {
-		more := make(chan struct{}, 1)
-		bytes, failed := s.fetchOnce(queues, parts, limits, out, more)
-		if failed || bytes >= limits.MinBytes || limits.Wait <= 0 {
-			return out
+		f.more = make(chan struct{}, 1)
+		if f.once() {
+			return f.out
 		}
 		select {
-		case <-more:
+		case <-f.more:
 		case <-late:
-			return out
+			return f.out
 		case <-s.killed:
-			return out
+			return f.out
 		}
 	}
 }
 
-// giveUp ends the waiting for messages of the partitions that had none.
-func (s *Session) giveUp(queues []*meta.Queue, parts []FetchPart, out []Fetched) {
-	for i, q := range queues {
-		if q != nil && (parts[i].From >= out[i].Stable || !isStream(q)) {
-			s.engine.hosts[q.Shard].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.GiveUp(q.Log, s) }}})
+// ReleaseFetched gives the memory back that fetched records lie in.
+func ReleaseFetched(fetched []Fetched) {
+	for i := range fetched {
+		f := &fetched[i]
+		for _, w := range f.windows {
+			windows.Put(w)
 		}
+		f.windows, f.Offsets, f.Records = nil, nil, nil
 	}
 }
 
-// fetchOnce looks at every partition. more gets a value when one of those that
-// have nothing has something.
-func (s *Session) fetchOnce(queues []*meta.Queue, parts []FetchPart, limits FetchLimits, out []Fetched, more chan struct{}) (bytes int, failed bool) {
-	for i, q := range queues {
-		if q == nil {
-			failed = true
-			continue
-		}
-		room := min(parts[i].MaxBytes, limits.MaxBytes-bytes)
-		if room <= 0 && bytes > 0 {
-			room = -1 // nothing but where it begins and ends
-		}
-		out[i] = s.fetchPart(q, parts[i].From, room, limits.Committed, more)
-		failed = failed || out[i].Err != nil
-		for _, r := range out[i].Records {
-			bytes += len(r)
-		}
+// windowBytes is how much memory a read of the shelf takes at once, if that is
+// enough.
+const windowBytes = 1 << 20
+
+// windows are pieces of memory that records are read into.
+var windows = sync.Pool{New: func() any { return new([windowBytes]byte) }}
+
+// take returns memory for a read, which ReleaseFetched gives back.
+func (f *Fetched) take(bytes int) []byte {
+	if bytes > windowBytes {
+		return make([]byte, bytes)
 	}
-	return bytes, failed
+	w := windows.Get().(*[windowBytes]byte)
+	f.windows = append(f.windows, w)
+	return w[:bytes]
 }
 
-func (s *Session) fetchPart(q *meta.Queue, from record.Offset, maxBytes int, committed bool, more chan struct{}) Fetched {
-	if !isStream(q) {
-		return s.fetchQueue(q, from, maxBytes, more)
-	}
-	var b shard.Blobs
-	found, end := false, record.Offset(0)
-	err := s.call(q, func(m *shard.Machine) {
-		b, found = m.Blobs(q.Log, from, maxBytes, committed)
-		if end = b.Next; committed {
-			end = b.Stable
+// fetching is a Fetch that is under way.
+type fetching struct {
+	session *Session
+	parts   []FetchPart
+	queues  []*meta.Queue // nil: refused
+	limits  FetchLimits
+	out     []Fetched
+	bytes   int           // found by now
+	more    chan struct{} // if not nil: gets a value when there is more anywhere
+}
+
+// once looks at every partition. It reports whether that is enough.
+func (f *fetching) once() bool {
+	ReleaseFetched(f.out)
+	f.bytes = 0
+	looks := make([]look, len(f.parts))
+	for i, q := range f.queues {
+		if q != nil && isStream(q) && !looks[i].done {
+			f.lookAt(f.session.engine.hosts[q.Shard], looks)
 		}
-		if found && from >= end {
-			m.Await(q.Log, s, func() {
+	}
+	failed := false
+	for i, q := range f.queues {
+		switch {
+		case q == nil:
+		case !isStream(q):
+			f.out[i] = f.session.fetchQueue(q, f.parts[i].From, f.room(i), f.wake())
+			f.count(i)
+		default:
+			f.finish(i, &looks[i])
+		}
+		failed = failed || f.out[i].Err != nil
+	}
+	return failed || f.bytes >= f.limits.MinBytes
+}
+
+// room is how much may be read of a partition; less than 0: nothing but where it
+// begins and ends.
+func (f *fetching) room(i int) int {
+	room := min(f.parts[i].MaxBytes, f.limits.MaxBytes-f.bytes)
+	if room <= 0 && f.bytes > 0 {
+		return -1
+	}
+	return room
+}
+
+func (f *fetching) count(i int) {
+	for _, r := range f.out[i].Records {
+		f.bytes += len(r)
+	}
+}
+
+// wake is where those who wait hear of more.
+func (f *fetching) wake() chan struct{} {
+	if f.more == nil {
+		return make(chan struct{}, 1)
+	}
+	return f.more
+}
+
+// look is what a shard said of a partition.
+type look struct {
+	done, found bool
+	end         record.Offset // of what may be read
+	shard.Blobs
+}
+
+// lookAt asks a shard for all of its partitions at once.
+func (f *fetching) lookAt(h *host, looks []look) {
+	var closed []int // still being opened
+	ask := func(m *shard.Machine, i int) {
+		l := &looks[i]
+		l.Blobs, l.found = m.Blobs(f.queues[i].Log, f.parts[i].From, f.room(i), f.limits.Committed)
+		for _, r := range l.Records {
+			f.bytes += len(r)
+		}
+		if l.end = l.Next; f.limits.Committed {
+			l.end = l.Stable
+		}
+		if more := f.more; more != nil && l.found {
+			m.Await(f.queues[i].Log, f, func() {
 				select {
 				case more <- struct{}{}:
 				default:
 				}
 			})
 		}
+	}
+	h.call(func(m *shard.Machine) {
+		for i, q := range f.queues {
+			if q == nil || q.Shard != h.id || !isStream(q) {
+				continue
+			}
+			if looks[i].done = true; m.Has(q.Log) {
+				ask(m, i)
+			} else {
+				closed = append(closed, i)
+			}
+		}
 	})
-	f := Fetched{First: b.First, End: b.Next, Stable: b.Stable, Aborted: b.Aborted, Offsets: b.Offsets, Records: b.Records, Err: err}
-	switch {
-	case err != nil:
-	case !found:
-		f.Err = notFound(ObjectTopic, q.Namespace, q.Name)
-	case from > b.Next || from < b.First:
-		f.Err = &Error{Code: CodeInvalid, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Field: "offset", Text: "offset out of bounds"}
-		f.Offsets, f.Records = nil, nil
-	case from < b.TailBase && maxBytes >= 0:
-		s.fetchShelf(q, from, min(b.TailBase, end), maxBytes, &f)
-		if len(f.Records) == 0 && f.Err == nil && b.TailBase < end { // compaction left nothing up to there
-			f.Err = s.call(q, func(m *shard.Machine) {
-				if b, found = m.Blobs(q.Log, b.TailBase, maxBytes, committed); found {
-					f.Offsets, f.Records = b.Offsets, b.Records
+	for _, i := range closed {
+		f.out[i].Err = f.session.call(f.queues[i], func(m *shard.Machine) { ask(m, i) })
+	}
+}
+
+// finish makes what a shard said an answer, and reads what is not in memory any
+// more.
+func (f *fetching) finish(i int, l *look) {
+	out, q, from := &f.out[i], f.queues[i], f.parts[i].From
+	if out.Err != nil {
+		return
+	}
+	*out = Fetched{First: l.First, End: l.Next, Stable: l.Stable, Aborted: l.Aborted, Offsets: l.Offsets, Records: l.Records}
+	switch room := f.room(i); {
+	case !l.done:
+		out.Err = unavailable()
+	case !l.found:
+		out.Err = notFound(ObjectTopic, q.Namespace, q.Name)
+	case from > l.Next || from < l.First:
+		out.Err = &Error{Code: CodeInvalid, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Field: "offset", Text: "offset out of bounds"}
+		out.Offsets, out.Records = nil, nil
+	case from < l.TailBase && room >= 0:
+		f.session.fetchShelf(q, from, min(l.TailBase, l.end), room, out)
+		if len(out.Records) == 0 && out.Err == nil && l.TailBase < l.end { // compaction left nothing up to there
+			out.Err = f.session.call(q, func(m *shard.Machine) {
+				if b, found := m.Blobs(q.Log, l.TailBase, room, f.limits.Committed); found {
+					out.Offsets, out.Records = b.Offsets, b.Records
 				}
 			})
 		}
+		f.count(i)
 	}
-	return f
+}
+
+// giveUp ends the waiting for messages.
+func (f *fetching) giveUp() {
+	asked := map[record.ShardID]bool{}
+	for _, q := range f.queues {
+		if q == nil || asked[q.Shard] {
+			continue
+		}
+		asked[q.Shard] = true
+		f.session.engine.hosts[q.Shard].submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) {
+			for _, other := range f.queues {
+				if other != nil && other.Shard == q.Shard {
+					m.GiveUp(other.Log, f)
+					m.GiveUp(other.Log, f.session)
+				}
+			}
+		}}})
+	}
 }
 
 // fetchShelf reads what is not in memory any more.
 func (s *Session) fetchShelf(q *meta.Queue, from, end record.Offset, maxBytes int, f *Fetched) {
 	bytes := 0
-	err := s.engine.hosts[q.Shard].shelf.Read(q.Log, from, max(maxBytes, 1), func(entry segment.Entry) bool {
+	err := s.engine.hosts[q.Shard].shelf.ReadInto(q.Log, from, max(maxBytes, 1), f.take, func(entry segment.Entry) bool {
 		if entry.Offset >= end {
 			return false
 		}

@@ -44,7 +44,7 @@ func BenchmarkRead(b *testing.B) {
 	b.SetBytes(benchRecords * benchSize)
 	b.ReportAllocs()
 	for b.Loop() {
-		must(b, r.Read(1, 0, 1<<40, func(segment.Entry) bool { return true }))
+		must(b, r.Read(1, 0, 1<<40, nil, func(segment.Entry) bool { return true }))
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchRecords, "ns/record")
 }

@@ -45,7 +45,7 @@ func readEverything(fs vfs.FS, add func(record.LogID, segment.Entry)) error {
 	defer r.Close()
 	var errs []error
 	for _, run := range r.Runs() {
-		errs = append(errs, r.Read(run.Log, 0, 1<<30, func(e segment.Entry) bool {
+		errs = append(errs, r.Read(run.Log, 0, 1<<30, nil, func(e segment.Entry) bool {
 			add(run.Log, e)
 			return true
 		}))

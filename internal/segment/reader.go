@@ -201,6 +201,11 @@ func (r *Reader) block(log record.LogID, x *indexEntry) (block, error) {
 	if err := r.fetch(b, x.position); err != nil {
 		return block{}, err
 	}
+	return r.verify(log, x, b)
+}
+
+// verify checks the bytes of a block.
+func (r *Reader) verify(log record.LogID, x *indexEntry, b []byte) (block, error) {
 	body, entries, reason := openFrame(b, kindBlock, x.position)
 	if reason != "" {
 		return block{}, r.corrupt(x.position, reason)
@@ -212,11 +217,25 @@ func (r *Reader) block(log record.LogID, x *indexEntry) (block, error) {
 	return bl, nil
 }
 
+// windowBytes is about how much is read at once where the caller gives memory.
+const windowBytes = 1 << 20
+
+// window says how many of the blocks, which lie one behind the other, are read at
+// once to get so many bytes.
+func window(index []indexEntry, want int) (blocks, bytes int) {
+	for blocks < len(index) && (blocks == 0 || bytes < want && bytes+int(index[blocks].bytes) <= windowBytes) {
+		bytes += int(index[blocks].bytes)
+		blocks++
+	}
+	return blocks, bytes
+}
+
 // Read calls add with the records of the log from the one that covers from, or
 // the next one there is, until add declines, the records handed out reach
 // maxBytes, or the run ends. At least one record is handed out if there is one.
-// The records of a block share one piece of memory, which is never reused.
-func (r *Reader) Read(log record.LogID, from record.Offset, maxBytes int, add func(Entry) bool) error {
+// They lie in memory that take gave, or where it is nil in fresh memory, which
+// those of a block share and which is never used again.
+func (r *Reader) Read(log record.LogID, from record.Offset, maxBytes int, take func(bytes int) []byte, add func(Entry) bool) error {
 	i, ok := r.find(log)
 	if !ok || r.runs[i].Last < from {
 		return nil
@@ -227,32 +246,54 @@ func (r *Reader) Read(log record.LogID, from record.Offset, maxBytes int, add fu
 	}
 	// The last block that begins at or before from may cover it.
 	at := max(0, sort.Search(len(index), func(j int) bool { return index[j].first > from })-1)
-	read := 0
-	for ; at < len(index); at++ {
-		b, err := r.block(log, &index[at])
-		if err != nil {
+	for read := 0; at < len(index); {
+		n, bytes := 1, int(index[at].bytes)
+		var memory []byte
+		if take == nil {
+			memory = make([]byte, bytes)
+		} else {
+			n, bytes = window(index[at:], maxBytes-read)
+			memory = take(bytes)
+		}
+		if err := r.fetch(memory, index[at].position); err != nil {
 			return err
 		}
-		var e Entry
-		var env record.Envelope
-		for {
-			more, ok := b.next(&e, &env)
-			if !ok {
-				return r.corrupt(index[at].position, "malformed record")
+		for end := at + n; at < end; at++ {
+			size := int(index[at].bytes)
+			more, err := r.hand(log, &index[at], memory[:size:size], from, func(e Entry) bool {
+				read += len(e.Record)
+				return add(e) && read < maxBytes
+			})
+			if err != nil || !more {
+				return err
 			}
-			if !more {
-				break
-			}
-			if e.Offset+record.Offset(env.Count) <= from {
-				continue
-			}
-			read += len(e.Record)
-			if !add(e) || read >= maxBytes {
-				return nil
-			}
+			memory = memory[size:]
 		}
 	}
 	return nil
+}
+
+// hand hands out the records of a block that end behind from; it reports false
+// once add declines one.
+func (r *Reader) hand(log record.LogID, x *indexEntry, memory []byte, from record.Offset, add func(Entry) bool) (bool, error) {
+	b, err := r.verify(log, x, memory)
+	if err != nil {
+		return false, err
+	}
+	var e Entry
+	var env record.Envelope
+	for {
+		more, ok := b.next(&e, &env)
+		if !ok {
+			return false, r.corrupt(x.position, "malformed record")
+		}
+		if !more {
+			return true, nil
+		}
+		if e.Offset+record.Offset(env.Count) > from && !add(e) {
+			return false, nil
+		}
+	}
 }
 
 // OffsetByTime returns the offset of the log's first record whose timestamp is

@@ -138,7 +138,7 @@ func copyRun(w *segment.Writer, r RewriteRun, filter Filter) error {
 		from := wanted[0]
 		for from < wanted[1] && failed == nil {
 			next := from
-			err := r.file.reader.Read(r.Log, from, 1<<20, func(e segment.Entry) bool {
+			err := r.file.reader.Read(r.Log, from, 1<<20, nil, func(e segment.Entry) bool {
 				if e.Offset >= wanted[1] {
 					next = wanted[1]
 					return false

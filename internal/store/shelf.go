@@ -366,9 +366,14 @@ func (s *Shelf) Close() error {
 // Read hands out the records of log from offset from on, until add says false or
 // about maxBytes are read. It may be called from any goroutine.
 func (s *Shelf) Read(log record.LogID, from record.Offset, maxBytes int, add func(segment.Entry) bool) error {
+	return s.ReadInto(log, from, maxBytes, nil, add)
+}
+
+// ReadInto is Read into memory that take gives.
+func (s *Shelf) ReadInto(log record.LogID, from record.Offset, maxBytes int, take func(bytes int) []byte, add func(segment.Entry) bool) error {
 	left, stopped := maxBytes, false
 	for runs := s.find(log, from, ^record.Offset(0)); len(runs) > 0; {
-		open, err := runs[0].file.read(log, from, left, func(e segment.Entry) bool {
+		open, err := runs[0].file.read(log, from, left, take, func(e segment.Entry) bool {
 			left -= len(e.Record)
 			from = end(e)
 			stopped = !add(e) || left <= 0
@@ -414,11 +419,11 @@ func (s *Shelf) Attributes(add func(log record.LogID, o record.Offset, priority 
 
 // read is the reader's Read. It reports false if the file is closed: what it held
 // was unwanted or is in another file by then.
-func (f *file) read(log record.LogID, from record.Offset, maxBytes int, add func(segment.Entry) bool) (open bool, err error) {
+func (f *file) read(log record.LogID, from record.Offset, maxBytes int, take func(bytes int) []byte, add func(segment.Entry) bool) (open bool, err error) {
 	f.use.RLock()
 	defer f.use.RUnlock()
 	if f.closed {
 		return false, nil
 	}
-	return true, f.reader.Read(log, from, maxBytes, add)
+	return true, f.reader.Read(log, from, maxBytes, take, add)
 }

@@ -52,6 +52,7 @@ func (c *conn) fetch(r *request) (kmsg.Response, error) {
 		return nil, c.writeFetched(r, bad, 0, nil)
 	}
 	all := c.fetchParts(m, scope.parts)
+	defer broker.ReleaseFetched(c.fetched) // it is written by then
 	if scope.session != nil {
 		all = scope.session.news(all, scope.full)
 		return nil, c.writeFetched(r, errNone, scope.session.id, all)
@@ -92,7 +93,8 @@ func (c *conn) fetchParts(m *kmsg.FetchRequest, asked []*fetchPart) []fetchedPar
 	if len(which) < len(asked) {
 		limits.Wait = 0 // there is something to say at once
 	}
-	for k, f := range c.session.Fetch(parts, limits) {
+	c.fetched = c.session.Fetch(parts, limits)
+	for k, f := range c.fetched {
 		c.translate(&f)
 		p := &all[which[k]]
 		p.Fetched, p.code = f, code(f.Err)

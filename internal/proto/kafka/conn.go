@@ -43,6 +43,7 @@ type conn struct {
 	pipeline    pipeline
 	known       knownTopics
 	fetches     *fetchSession // nil is none
+	fetched     []broker.Fetched
 	shares      map[shareKey]*shareSession
 	head        [4]byte
 	ended       chan struct{} // closed when the connection is to end
