@@ -30,6 +30,7 @@ var measures = []measure{
 	{"queues", "queues", "Queues.", stats.Gauge, func(s *scrape) float64 { return float64(s.Queues) }},
 	{"topics", "", "Topics.", stats.Gauge, func(s *scrape) float64 { return float64(s.Topics) }},
 	{"topic_partitions", "", "Partitions of topics.", stats.Gauge, func(s *scrape) float64 { return float64(s.Partitions) }},
+	{"topic_messages", "", "Messages in topics.", stats.Gauge, func(s *scrape) float64 { return float64(s.TopicMessages) }},
 	{"exchanges", "", "Exchanges.", stats.Gauge, func(s *scrape) float64 { return float64(s.Exchanges) }},
 	{"bindings", "", "Bindings, less those of the default exchange.", stats.Gauge, func(s *scrape) float64 { return float64(s.Bindings) }},
 	{"vhosts", "", "Virtual hosts.", stats.Gauge, func(s *scrape) float64 { return float64(s.Namespaces) }},

@@ -184,9 +184,13 @@ func (w *deadLetterer) send(l deadLetter) {
 		return
 	}
 	o := &w.engine.options
+	if to := q.Effective().DeadTopic; to != nil && o.DeadTopic != nil {
+		w.giveUp(l, q, *to, rec, native, &env)
+		return
+	}
 	rewrite := o.DeadLetter[env.Dialect]
 	if rewrite == nil {
-		if native, err = w.convert(rec, l.Index, &env); err != nil {
+		if native, err = w.convert(rec, l.Index, &env, o.DeadLetterAs); err != nil {
 			o.Log.Warn("message cannot be converted to be dead-lettered", "queue", q.Name, "err", err)
 			w.stored(l)
 			return
@@ -211,9 +215,8 @@ func (w *deadLetterer) send(l deadLetter) {
 }
 
 // convert makes a message one of a dialect that can be dead-lettered.
-func (w *deadLetterer) convert(rec []byte, index uint32, env *record.Envelope) ([]byte, error) {
-	o := &w.engine.options
-	converted, err := o.Converters.Convert(rec, index, o.DeadLetterAs)
+func (w *deadLetterer) convert(rec []byte, index uint32, env *record.Envelope, to record.Dialect) ([]byte, error) {
+	converted, err := w.engine.options.Converters.Convert(rec, index, to)
 	if err != nil {
 		return nil, err
 	}
@@ -317,14 +320,19 @@ func (w *deadLetterer) completed(c Completion) {
 		}
 		if len(refused) > 0 && refused[0].Sequence == seq {
 			refused = refused[1:]
-			w.engine.deadLetters.done() // it is added again
-			w.engine.options.Clock.AfterFunc(deadLetterRetry, func() {
-				w.engine.deadLetters.add(l.host, []shard.DeadLetter{l.DeadLetter})
-			})
+			w.again(l)
 			continue
 		}
 		w.stored(l)
 	}
+}
+
+// again offers a letter once more, after a while.
+func (w *deadLetterer) again(l deadLetter) {
+	w.engine.deadLetters.done() // it is added again
+	w.engine.options.Clock.AfterFunc(deadLetterRetry, func() {
+		w.engine.deadLetters.add(l.host, []shard.DeadLetter{l.DeadLetter})
+	})
 }
 
 func (w *deadLetterer) stored(l deadLetter) {

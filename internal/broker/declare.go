@@ -459,7 +459,7 @@ func (s *Session) takesMessages(state *meta.State, name string) *Error {
 // shardConfig is what the settings that hold for a queue mean to its shard.
 func shardConfig(q *meta.Queue) shard.Config {
 	s := &q.Effective().Settings
-	c := shard.Config{MaxLength: -1, MaxBytes: -1, DeadLetter: s.DeadLetterTo != nil}
+	c := shard.Config{MaxLength: -1, MaxBytes: -1, DeadLetter: s.DeadLetterTo != nil || s.DeadTopic != nil}
 	if s.TTLMillis != nil {
 		c.HasTTL, c.TTL = true, *s.TTLMillis
 	}

@@ -65,6 +65,10 @@ type Options struct {
 	// DeadLetterAs is the dialect that messages are converted to on their way to a
 	// dead-letter exchange where DeadLetter has nothing for their own.
 	DeadLetterAs record.Dialect
+	// DeadTopic makes what groups that read together store of messages they gave
+	// up, of messages in the dialect DeadTopicAs.
+	DeadTopic   DeadTopicFunc
+	DeadTopicAs record.Dialect
 	// Published tells what a stored message was published with, by dialect.
 	Published map[record.Dialect]PublishedFunc
 	// Openers look into records that hold several messages, by dialect.

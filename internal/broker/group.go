@@ -34,7 +34,8 @@ type GroupKeeper interface {
 	Kept(s *Session) []string
 	// Describe says what it knows of a group; false is nothing.
 	Describe(s *Session, group string) (GroupInfo, bool, *Error)
-	// Forget removes a group and its positions; with members it is CodeInUse.
+	// Forget removes a group, its positions and where it is in what it reads
+	// together; with members it is CodeInUse.
 	Forget(s *Session, group string) *Error
 	// Quietly runs change while the group has no members, and none come; with
 	// members that read one of the topics, or any where there are none named, it
@@ -60,6 +61,9 @@ func (nobody) Kept(*Session) []string { return nil }
 func (nobody) Describe(*Session, string) (GroupInfo, bool, *Error) { return GroupInfo{}, false, nil }
 
 func (nobody) Forget(s *Session, group string) *Error {
+	if err := s.DeleteShares(group); err != nil {
+		return err
+	}
 	return s.await(func(done func(*Error)) *Error { return s.DropPositions(group, nil, done) })
 }
 
@@ -103,7 +107,7 @@ func (s *Session) Group(name string) (GroupInfo, *Error) {
 		return g, err
 	}
 	notes, err := s.Ledger(PositionsLedger(name))
-	if err == nil && len(notes) == 0 {
+	if err == nil && len(notes) == 0 && len(s.Shares(name)) == 0 {
 		err = notFound(ObjectGroup, s.namespace, name)
 	}
 	return GroupInfo{Name: name, State: "Empty"}, err

@@ -9,6 +9,7 @@ import (
 
 	"weir/internal/auth"
 	"weir/internal/meta"
+	"weir/internal/record"
 	"weir/internal/shard"
 	"weir/internal/wal"
 )
@@ -45,6 +46,7 @@ type Stats struct {
 
 	Namespaces, Users, Queues, Exchanges, Bindings int
 	Topics, Partitions                             int
+	TopicMessages                                  uint64 // offsets, in all partitions; counted with no queue
 	Sessions, Consumers                            int
 	Ready, Unsettled                               uint64
 	QueueBytes                                     int64 // of unsettled messages
@@ -313,6 +315,7 @@ func (b *Broker) Stats() Stats {
 	}
 	e.control.mu.RLock()
 	state := e.control.state
+	others := map[record.LogID]bool{} // logs that are no queues; true: of a topic
 	for _, name := range state.Namespaces() {
 		n := state.Namespace(name)
 		s.Namespaces++
@@ -321,6 +324,14 @@ func (b *Broker) Stats() Stats {
 		s.Topics += len(n.Topics)
 		for _, t := range n.Topics {
 			s.Partitions += len(t.Partitions)
+			for _, p := range t.Partitions {
+				others[p.Log] = true
+			}
+			for _, share := range t.Shares {
+				for _, p := range share.Parts() {
+					others[p.Log] = false
+				}
+			}
 		}
 		for _, x := range n.Exchanges {
 			s.Bindings += x.BindingCount()
@@ -331,12 +342,12 @@ func (b *Broker) Stats() Stats {
 	for _, h := range e.hosts {
 		s.TailBytes += h.tailBytes.Load()
 		s.WaitingBytes += h.waiting.Load()
-		h.call(func(m *shard.Machine) { s.add(m) })
+		h.call(func(m *shard.Machine) { s.add(m, others) })
 	}
 	return s
 }
 
-func (s *Stats) add(m *shard.Machine) {
+func (s *Stats) add(m *shard.Machine, others map[record.LogID]bool) {
 	t := m.Totals()
 	s.Totals.Published += t.Published
 	s.Totals.Delivered += t.Delivered
@@ -350,7 +361,14 @@ func (s *Stats) add(m *shard.Machine) {
 	s.Totals.Expired += t.Expired
 	s.Totals.Dropped += t.Dropped
 	for id := range m.Logs {
-		if c, ok := m.Counts(id); ok {
+		c, ok := m.Counts(id)
+		if !ok {
+			continue
+		}
+		switch partition, other := others[id]; {
+		case partition:
+			s.TopicMessages += c.Ready
+		case !other:
 			s.Ready += c.Ready
 			s.Unsettled += c.Leased
 			s.QueueBytes += c.Bytes

@@ -17,11 +17,17 @@ type ShareSpec struct {
 	LeaseMillis  int64    // how long a member may keep a message
 	Deliveries   int64    // how often a message is handed out at most, 1 or more
 	Uncommitted  bool     // also what may yet be undone
+	DeadTopic    string   // where messages go that are rejected or given up; "" is nowhere
+	DeadWhole    bool     // with key and value, not only where they stood
 }
 
 func (o *ShareSpec) settings() Settings {
 	returns := o.Deliveries - 1
-	return Settings{LeaseMillis: &o.LeaseMillis, DeliveryLimit: &returns, Uncommitted: &o.Uncommitted}
+	s := Settings{LeaseMillis: &o.LeaseMillis, DeliveryLimit: &returns, Uncommitted: &o.Uncommitted}
+	if o.DeadTopic != "" {
+		s.DeadTopic, s.DeadWhole = &o.DeadTopic, &o.DeadWhole
+	}
+	return s
 }
 
 // Share makes the group's view of a topic, or gives the one there is these
@@ -286,4 +292,14 @@ func (s *Session) DeleteShare(group, topic string) *Error {
 		err = outcomeError(ObjectTopic, s.namespace, topic, &results[0])
 	}
 	return err
+}
+
+// DeleteShares forgets where a group is in all topics that it reads together.
+func (s *Session) DeleteShares(group string) *Error {
+	for _, topic := range s.Shares(group) {
+		if err := s.DeleteShare(group, topic); err != nil && err.Code != CodeNotFound {
+			return err
+		}
+	}
+	return nil
 }

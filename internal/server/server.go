@@ -85,6 +85,8 @@ func Start(c Config) (*Server, error) {
 		MessageBytesMax: c.Limits.MessageBytes,
 		DeadLetter:      map[record.Dialect]broker.DeadLetterFunc{record.DialectAMQP091: amqp091.DeadLetter},
 		DeadLetterAs:    record.DialectAMQP091,
+		DeadTopic:       batch.GivenUp,
+		DeadTopicAs:     record.DialectKafka,
 		Converters:      record.Converters{record.DialectAMQP091: native.Converter{}, record.DialectKafka: batch.Converter{}},
 		Published:       map[record.Dialect]broker.PublishedFunc{record.DialectAMQP091: native.Published},
 		Openers:         map[record.Dialect]record.Opener{record.DialectKafka: batch.Opener{}, record.DialectAMQP091: native.Opener{}},

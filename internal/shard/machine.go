@@ -87,6 +87,7 @@ type DeadLetter struct {
 	Record []byte       // nil where it has to be read from the shelf first
 	Source record.LogID // whose record it is: Log, or of a view its source
 	Index  uint32       // of the message in its record
+	Count  uint32       // how often it was delivered and came back
 	// Refused says that the log never took the message: there is nothing to settle.
 	Refused bool
 }
@@ -513,7 +514,7 @@ func (m *Machine) applyBury(l *Log, lo, hi record.Offset, why Why) {
 }
 
 func (m *Machine) deadLetter(l *Log, o record.Offset) DeadLetter {
-	d := DeadLetter{Log: l.id, Offset: o, Why: l.why[o], Source: l.id}
+	d := DeadLetter{Log: l.id, Offset: o, Why: l.why[o], Source: l.id, Count: l.cursor.Count(o)}
 	if s := l.source; s != nil {
 		d.Source = s.id
 		if o >= s.tail.Base() && o < s.tail.End() && s.wanted(o) {

@@ -23,7 +23,13 @@ const (
 	settingReset     = "share.auto.offset.reset"
 	settingLock      = "share.record.lock.duration.ms"
 	settingIsolation = "share.isolation.level"
+	settingDeadTopic = "errors.deadletterqueue.topic.name"
+	settingDeadWhole = "errors.deadletterqueue.copy.record.enable"
 )
+
+// deadTopicPrefix begins the names of topics that groups may send to what they give
+// up.
+const deadTopicPrefix = "dlq."
 
 // The bounds of a lock.
 const (
@@ -35,6 +41,15 @@ const (
 const isolationCommitted, isolationUncommitted = "read_committed", "read_uncommitted"
 
 var groupKeys = []config.Key{
+	{
+		Name: settingDeadWhole, Default: "false", Kind: config.Boolean,
+		Doc: "Whether key and value of a record go to the dead-letter topic too, or only where it stood and why it is there.",
+	},
+	{
+		Name: settingDeadTopic, Default: "", Kind: config.String,
+		Doc: "The topic that a share group sends what it rejects or gives up to; its name begins with " + deadTopicPrefix + " and its " +
+			config.TakesDead + " is true.",
+	},
 	{
 		Name: settingReset, Default: "latest", Kind: config.String,
 		Doc: "Where a share group begins that has no offsets: earliest, latest or by_duration:<ISO 8601 duration>.",
@@ -72,6 +87,8 @@ func (g groupSettings) lock() time.Duration {
 	}
 	return shareLockDefault
 }
+
+func (g groupSettings) deadWhole() bool { return strings.EqualFold(g[settingDeadWhole], "true") }
 
 func (g groupSettings) uncommitted() bool { return g[settingIsolation] != isolationCommitted }
 
@@ -136,6 +153,14 @@ func checkGroupSettings(own config.Values) refusal {
 			if d := time.Duration(ms) * time.Millisecond; err != nil || d < shareLockLeast || d > shareLockMost {
 				bad = fmt.Sprintf("must be between %d and %d", shareLockLeast.Milliseconds(), shareLockMost.Milliseconds())
 			}
+		case settingDeadTopic:
+			if value != "" && !strings.HasPrefix(value, deadTopicPrefix) {
+				bad = "must begin with " + deadTopicPrefix
+			}
+		case settingDeadWhole:
+			if !strings.EqualFold(value, "true") && !strings.EqualFold(value, "false") {
+				bad = "Expected value to be either true or false"
+			}
 		default:
 			return refusal{kerr.InvalidConfig.Code, "Unknown group config name: " + name}
 		}
@@ -196,6 +221,11 @@ func (c *conn) alterGroupSettings(group string, validateOnly bool, change change
 	}
 	if err := note(c.session, settingLedgers+group, notes, c.ended); err != nil {
 		return refusal{kerr.KafkaStorageError.Code, err.Error()}
+	}
+	for _, topic := range c.session.Shares(group) {
+		if err := c.startShare(group, topic); err != nil && err.Code != broker.CodeNotFound {
+			return refusal{code(err), err.Text}
+		}
 	}
 	return refusal{}
 }

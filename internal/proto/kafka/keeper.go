@@ -87,6 +87,10 @@ func (k *coordinator) Forget(s *broker.Session, name string) *broker.Error {
 			failed = h.inUse(s.Namespace())
 			return
 		}
+		if no := s.DeleteShares(name); no != nil {
+			failed = no
+			return
+		}
 		failed = h.forget(k, k.ended)
 	})
 	return asRefusal(errors.Join(err, failed))

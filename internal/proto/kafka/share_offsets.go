@@ -37,20 +37,13 @@ func (c *conn) startShare(group, topic string) *broker.Error {
 	}
 	_, no := c.session.Share(broker.ShareSpec{
 		Group: group, Topic: topic, Begin: begin, LeaseMillis: settings.lock().Milliseconds(), Deliveries: shareDeliveries,
-		Uncommitted: settings.uncommitted(),
+		Uncommitted: settings.uncommitted(), DeadTopic: settings[settingDeadTopic], DeadWhole: settings.deadWhole(),
 	})
 	return no
 }
 
 // deleteShares forgets what a group has read of all topics.
-func (c *conn) deleteShares(group string) int16 {
-	for _, topic := range c.session.Shares(group) {
-		if err := c.session.DeleteShare(group, topic); err != nil && err.Code != broker.CodeNotFound {
-			return code(err)
-		}
-	}
-	return errNone
-}
+func (c *conn) deleteShares(group string) int16 { return code(c.session.DeleteShares(group)) }
 
 // shareOffsets lists the partitions of a topic that a client asks for.
 func (c *conn) shareOffsets(group, topic string, numbers []int32) kmsg.DescribeShareGroupOffsetsResponseGroupTopic {

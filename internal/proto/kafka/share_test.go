@@ -294,7 +294,7 @@ func TestGroupSettings(t *testing.T) {
 	for _, k := range answer.Resources[0].Configs {
 		got[k.Name] = fmt.Sprint(*k.Value, " ", k.Source)
 	}
-	want := "map[share.auto.offset.reset:by_duration:P1DT2H3.5S GROUP_CONFIG share.isolation.level:read_committed GROUP_CONFIG share.record.lock.duration.ms:15000 GROUP_CONFIG]"
+	want := "map[errors.deadletterqueue.copy.record.enable:false DEFAULT_CONFIG errors.deadletterqueue.topic.name: DEFAULT_CONFIG share.auto.offset.reset:by_duration:P1DT2H3.5S GROUP_CONFIG share.isolation.level:read_committed GROUP_CONFIG share.record.lock.duration.ms:15000 GROUP_CONFIG]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("%v, not %s", got, want)
 	}

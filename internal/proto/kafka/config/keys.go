@@ -26,6 +26,7 @@ const (
 	RetentionMillis    = "retention.ms"
 	SegmentBytes       = "segment.bytes"
 	SegmentMillis      = "segment.ms"
+	TakesDead          = "errors.deadletterqueue.group.enable"
 	remoteStorage      = "remote.storage.enable"
 )
 
@@ -50,6 +51,7 @@ var keys = []Key{
 		Doc: "The level where compression.type is zstd."},
 	{Name: DeleteRetention, Kind: Long, Default: "86400000", Server: "log.cleaner.delete.retention.ms", bounded: true,
 		Doc: "How long a message without a value stays in a compacted topic."},
+	{Name: TakesDead, Kind: Boolean, Default: "false", Doc: "Whether share groups may send here what they reject or give up."},
 	{Name: "file.delete.delay.ms", Kind: Long, Default: "60000", Server: "log.segment.delete.delay.ms", bounded: true,
 		Doc: "How long a file stays that nobody needs." + noEffect},
 	{Name: "flush.messages", Kind: Long, Default: longMax, Server: "log.flush.interval.messages", min: 1, bounded: true,

@@ -136,6 +136,10 @@ func (v Values) Settings() broker.Settings {
 			s.RetainBytes = &bytes
 		}
 	}
+	if strings.EqualFold(v.get(TakesDead), "true") {
+		yes := true
+		s.TakesDead = &yes
+	}
 	if slices.Contains(policy, "compact") {
 		ratio, err := strconv.ParseFloat(v.get(MinCleanableRatio), 64)
 		if err != nil {
