@@ -64,7 +64,7 @@ func start(t *testing.T, disk vfs.FS, change ...func(o *kafka.Options)) (address
 
 func client(t *testing.T, address string, o ...kgo.Opt) (*kgo.Client, context.Context) {
 	t.Helper()
-	c, err := kgo.NewClient(append(o, kgo.SeedBrokers(address), kgo.AllowAutoTopicCreation())...)
+	c, err := kgo.NewClient(append([]kgo.Opt{kgo.FetchMaxWait(100 * time.Millisecond), kgo.SeedBrokers(address), kgo.AllowAutoTopicCreation()}, o...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
