@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -52,18 +51,4 @@ func serveCommand() *cobra.Command {
 	f.StringArrayVar(&doors, "listen", nil, "NAME=HOST:PORT of a door, or NAME=off; doors: amqp, amqps, http")
 	f.StringArrayVar(&settings, "set", nil, "KEY=VALUE of any setting, such as storage.shards=2")
 	return c
-}
-
-// gcPercent trades memory for CPU: the live heap is small next to the message
-// buffers that pass through it, so the default would collect far too often. The
-// limit brings it back to the default's frugality as memory fills.
-const gcPercent = 400
-
-func tuneMemory(tailBytes int64) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(2*tailBytes + 64<<20)
-	}
 }
