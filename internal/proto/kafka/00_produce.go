@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -41,7 +40,7 @@ type producing struct {
 	acks        int16
 	transaction string
 	now         int64 // unix ms
-	stored      sync.WaitGroup
+	stored      *countdown
 }
 
 var errProduceVersion = errors.New("kafka: batches of a format that is not taken any more")
@@ -54,7 +53,7 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 		return nil, errProduceVersion
 	}
 	d, compact := decoder{b: r.body}, r.version >= produceFlexible
-	in := &producing{version: r.version, transaction: string(d.text(compact)), now: c.server.options.Clock.Now().UnixMilli()}
+	in := &producing{stored: newCountdown(), version: r.version, transaction: string(d.text(compact)), now: c.server.options.Clock.Now().UnixMilli()}
 	in.acks = d.int16()
 	d.int32() // timeout: there is nobody to wait for
 	answer := kmsg.NewPtrProduceResponse()
@@ -98,14 +97,13 @@ func (c *conn) produce(r *request) (kmsg.Response, error) {
 		d.tags()
 	}
 	if d.bad || len(d.b) > 0 {
-		in.stored.Wait()
+		in.stored.finish()
+		<-in.stored.over
 		return nil, errFrame
 	}
+	in.stored.finish()
 	answer.ThrottleMillis = c.throttle(quotaProduce, len(r.body))
-	return nil, c.later(r, func() (kmsg.Response, error) {
-		in.stored.Wait()
-		return produceAnswer(answer, all, in.acks)
-	})
+	return nil, c.later(r, in.stored.over, func() (kmsg.Response, error) { return produceAnswer(answer, all, in.acks) })
 }
 
 var errUnheard = errors.New("kafka: a producer that takes no answers sent what was refused")
@@ -147,10 +145,10 @@ func (c *conn) append(t *known, p *produced, batches []byte, in *producing) {
 	if p.code = refused; refused != errNone {
 		return
 	}
-	in.stored.Add(1)
+	in.stored.add()
 	blob := &broker.Blob{Dialect: record.DialectKafka, Count: k.count, Timestamp: k.timestamp, Native: k.bytes, Producer: k.producer}
 	err := c.session.Append(t.Name, int(p.partition), blob, func(base record.Offset, err *broker.Error) {
-		defer in.stored.Done()
+		defer in.stored.finish()
 		defer done()
 		if err != nil {
 			p.code = code(err)
@@ -161,7 +159,7 @@ func (c *conn) append(t *known, p *produced, batches []byte, in *producing) {
 	if err != nil {
 		p.code = code(err)
 		done()
-		in.stored.Done()
+		in.stored.finish()
 	}
 }
 

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +21,11 @@ const (
 	frameBytesMax = 1 << 20
 	// frameBeforeLogin is for those of a client that nobody knows yet.
 	frameBeforeLogin = 64 << 10
+	// inKept bounds the memory that a connection keeps for its next request.
+	inKept = 2 << 20
+	// readAhead is how much is read at once where little is asked for: a small
+	// request in one system call.
+	readAhead = 4 << 10
 	// frameMore is what a produce request may have besides its messages.
 	frameMore = 1 << 20
 )
@@ -48,8 +54,7 @@ type conn struct {
 	head        [4]byte
 	ended       chan struct{} // closed when the connection is to end
 	end         sync.Once
-	ahead       [1]byte // read while a request was parked
-	hasAhead    bool
+	reader      *bufio.Reader // of net
 	in, out     []byte
 }
 
@@ -127,9 +132,11 @@ func (c *conn) find(r *request) (*api, error) {
 // fill reads the rest of a frame. The buffer grows with what arrives, not with
 // what is announced.
 func (c *conn) fill(n int) error {
-	c.in = c.in[:0]
+	if c.in = c.in[:0]; cap(c.in) > inKept && n <= inKept {
+		c.in = nil
+	}
 	for len(c.in) < n {
-		step := min(n-len(c.in), max(len(c.in), 64<<10))
+		step := min(n-len(c.in), max(len(c.in), cap(c.in)-len(c.in), 64<<10))
 		if cap(c.in)-len(c.in) < step {
 			c.in = append(make([]byte, 0, len(c.in)+step), c.in...)
 		}
@@ -193,18 +200,28 @@ func (c *conn) answer(a *api, r *request) error {
 
 // write sends an answer. plain is for ApiVersions, whose header never has tags.
 func (c *conn) write(r *request, answer kmsg.Response, plain bool) error {
-	b := append(c.out[:0], 0, 0, 0, 0)
-	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
-	if answer.IsFlexible() && !plain {
-		b = append(b, 0)
-	}
-	b = answer.AppendTo(b)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return c.send(appendAnswer(c.out[:0], r, answer, plain))
+}
+
+// send writes b, whose memory is c.out's.
+func (c *conn) send(b []byte) error {
 	_, err := c.net.Write(b)
 	if c.out = b[:0]; cap(b) > frameMore {
 		c.out = nil
 	}
 	return err
+}
+
+func appendAnswer(b []byte, r *request, answer kmsg.Response, plain bool) []byte {
+	start := len(b)
+	b = append(b, 0, 0, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
+	if answer.IsFlexible() && !plain {
+		b = append(b, 0)
+	}
+	b = answer.AppendTo(b)
+	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start-4))
+	return b
 }
 
 // guest is who a client is that has not said.

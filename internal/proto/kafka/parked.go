@@ -9,13 +9,9 @@ import (
 	"weir/internal/proto/kafka/group"
 )
 
-// readFull reads what the client sends, beginning with what was read ahead.
+// readFull reads what the client sends.
 func (c *conn) readFull(b []byte) error {
-	if c.hasAhead && len(b) > 0 {
-		c.hasAhead, b[0] = false, c.ahead[0]
-		b = b[1:]
-	}
-	_, err := io.ReadFull(c.net, b)
+	_, err := io.ReadFull(c.reader, b)
 	return err
 }
 
@@ -23,14 +19,12 @@ func (c *conn) readFull(b []byte) error {
 // stop has returned nobody else may read.
 func (c *conn) watch() (gone <-chan struct{}, stop func()) {
 	left, done := make(chan struct{}), make(chan struct{})
-	if c.hasAhead {
+	if c.reader.Buffered() > 0 {
 		return left, func() {}
 	}
 	go func() {
 		defer close(done)
-		n, err := c.net.Read(c.ahead[:])
-		c.hasAhead = n > 0
-		if n == 0 && err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := c.reader.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			close(left)
 		}
 	}()

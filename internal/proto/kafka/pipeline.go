@@ -1,7 +1,10 @@
 package kafka
 
 import (
+	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -20,16 +23,38 @@ type pipeline struct {
 	err     error
 }
 
-// deferred is a request whose answer is there when ready returns.
+// deferred is a request whose answer is there when ready is closed.
 type deferred struct {
 	request request
-	ready   func() (kmsg.Response, error)
+	ready   <-chan struct{}
+	answer  func() (kmsg.Response, error)
+}
+
+// countdown is closed when everything that was added, and the first one, has
+// finished.
+type countdown struct {
+	left atomic.Int32
+	over chan struct{}
+}
+
+func newCountdown() *countdown {
+	c := &countdown{over: make(chan struct{})}
+	c.left.Store(1)
+	return c
+}
+
+func (c *countdown) add() { c.left.Add(1) }
+
+func (c *countdown) finish() {
+	if c.left.Add(-1) == 0 {
+		close(c.over)
+	}
 }
 
 func (p *pipeline) init() { p.changed.L = &p.mu }
 
 // later hands a request over. Earlier ones are answered first.
-func (c *conn) later(r *request, ready func() (kmsg.Response, error)) error {
+func (c *conn) later(r *request, ready <-chan struct{}, answer func() (kmsg.Response, error)) error {
 	p := &c.pipeline
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +64,7 @@ func (c *conn) later(r *request, ready func() (kmsg.Response, error)) error {
 	if p.err != nil {
 		return p.err
 	}
-	l := deferred{*r, ready}
+	l := deferred{*r, ready, answer}
 	l.request.body = nil // it is read by now, and its memory used again
 	p.waiting = append(p.waiting, l)
 	if !p.running {
@@ -56,28 +81,61 @@ func (c *conn) answerLater() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.waiting) > 0 {
-		l := p.waiting[0]
+		first := p.waiting[0].ready
 		p.mu.Unlock()
-		answer, err := l.ready()
+		<-first
 		p.mu.Lock()
-		if err == nil && answer != nil && p.err == nil {
-			p.mu.Unlock()
-			answer.SetVersion(l.request.version)
-			err = c.write(&l.request, answer, false)
-			p.mu.Lock()
+		n := 1 // those that are ready by now go in one write
+		for n < len(p.waiting) && isClosed(p.waiting[n].ready) {
+			n++
 		}
-		if err != nil && p.err == nil {
-			p.err = err
+		batch := slices.Clone(p.waiting[:n])
+		failed := p.err
+		p.mu.Unlock()
+		if failed == nil {
+			failed = c.answerAll(batch)
+		}
+		p.mu.Lock()
+		if failed != nil && p.err == nil {
+			p.err = failed
 			_ = c.net.Close() // frees who reads the next request
 		}
-		p.waiting[0] = deferred{}
-		if p.waiting = p.waiting[1:]; len(p.waiting) == 0 {
+		clear(p.waiting[:n])
+		if p.waiting = p.waiting[n:]; len(p.waiting) == 0 {
 			p.waiting = nil
 		}
 		p.changed.Broadcast()
 	}
 	p.running = false
 	p.changed.Broadcast()
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// answerAll writes the answers of requests that are ready.
+func (c *conn) answerAll(batch []deferred) error {
+	b := c.out[:0]
+	for i := range batch {
+		answer, err := batch[i].answer()
+		if err != nil {
+			return errors.Join(err, c.send(b))
+		}
+		if answer != nil {
+			answer.SetVersion(batch[i].request.version)
+			b = appendAnswer(b, &batch[i].request, answer, false)
+		}
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	return c.send(b)
 }
 
 // answered returns when nothing waits any more.

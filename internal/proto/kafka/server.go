@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bufio"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -106,6 +107,7 @@ func (s *Server) Close() {
 func (s *Server) Serve(nc net.Conn, secured *tls.ConnectionState) {
 	c := &conn{server: s, net: nc, ended: make(chan struct{}), name: fmt.Sprintf("%v -> %v", nc.RemoteAddr(), nc.LocalAddr())}
 	c.pipeline.init()
+	c.reader = bufio.NewReaderSize(nc, readAhead)
 	if secured != nil && len(secured.VerifiedChains) > 0 {
 		c.certificate, _ = auth.CertificateUser(secured.PeerCertificates[0], s.options.CertificateName)
 	}
