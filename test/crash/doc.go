@@ -2,6 +2,11 @@
 // data directory, and checks after every restart what clients had been promised:
 // no confirmed message lost, reordered, changed or invented, none that came back
 // although it was settled in time, none that reappears after it was seen gone.
+// Beside that, of Kafka's clients: acknowledged records are there, once, in order
+// and where they were; a copier's transactions leave exactly the beginning of what
+// it copies, as far as its position says; no group goes back behind what it
+// committed or passes a record over; nothing is shared again after its
+// acceptance was acknowledged.
 //
 // The ends it makes: SIGKILL at a random moment of load, also after a SIGSTOP,
 // also during recovery; a log device that fails (-mode eio, through strace); a

@@ -35,7 +35,7 @@ func failLoop(o *options, dir string, rng *rand.Rand) error {
 }
 
 func (w *world) failOnce(o *options, dir string, rng *rand.Rand) error {
-	n := 30 + rng.IntN(300)
+	n := 60 + rng.IntN(300)
 	call := []string{"fdatasync", "pwritev"}[rng.IntN(2)]
 	wrap := []string{
 		"strace", "-f", "-o", os.DevNull, "-e", "trace=" + call,
@@ -45,13 +45,13 @@ func (w *world) failOnce(o *options, dir string, rng *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	if err := declare(p.url); err != nil {
+	if err := w.declare(p); err != nil {
 		p.kill()
 		return err
 	}
 	w.dying.Store(true) // at any moment from now on
 	stop := make(chan struct{})
-	running := w.load(p.url, rng, stop)
+	running := w.load(p, rng, stop)
 	select {
 	case <-p.exited:
 	case <-time.After(readyMax):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -47,7 +48,13 @@ func (w *world) lastLook(o *options, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := w.verify(p.url); err != nil {
+	err = w.verify(p)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+		err = w.kafka.finish(ctx, p.kafka)
+		cancel()
+	}
+	if err != nil {
 		p.kill()
 		return err
 	}
@@ -78,10 +85,10 @@ func (w *world) killOnce(o *options, dir string, rng *rand.Rand) error {
 		return err
 	}
 	if w.life > 1 {
-		err = w.verify(p.url)
+		err = w.verify(p)
 	}
 	if err == nil {
-		err = declare(p.url)
+		err = w.declare(p)
 	}
 	if err != nil {
 		p.kill()
@@ -90,7 +97,7 @@ func (w *world) killOnce(o *options, dir string, rng *rand.Rand) error {
 	w.dying.Store(false)
 	stop := make(chan struct{})
 	published, acked := w.published.Load(), w.acked.Load()
-	running := w.load(p.url, rng, stop)
+	running := w.load(p, rng, stop)
 	time.Sleep(time.Duration(50+rng.IntN(1500)) * time.Millisecond)
 	w.quiet = time.Now()
 	paused := rng.IntN(4) == 0
@@ -102,7 +109,7 @@ func (w *world) killOnce(o *options, dir string, rng *rand.Rand) error {
 	p.kill()
 	close(stop)
 	running.Wait()
-	fmt.Printf("life %3d: %d early kills, ready in %4d ms, %6d published, %6d acknowledged, paused %v, killed\n",
-		w.life, early, p.took.Milliseconds(), w.published.Load()-published, w.acked.Load()-acked, paused)
+	fmt.Printf("life %3d: %d early kills, ready in %4d ms, %6d published, %6d acknowledged, %v, paused %v, killed\n",
+		w.life, early, p.took.Milliseconds(), w.published.Load()-published, w.acked.Load()-acked, w.kafka, paused)
 	return nil
 }

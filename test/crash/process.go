@@ -21,6 +21,7 @@ type process struct {
 	cmd    *exec.Cmd
 	log    *os.File
 	url    string
+	kafka  string        // address
 	took   time.Duration // until ready
 	exited chan struct{}
 	err    error // of Wait
@@ -28,7 +29,7 @@ type process struct {
 
 // launch starts the broker on dir; wrap goes in front of its command line.
 func launch(o *options, dir string, wrap []string, settings ...string) (*process, error) {
-	args := append(wrap, o.binary, "serve", "--data", dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off", "--listen", "kafka=off")
+	args := append(wrap, o.binary, "serve", "--data", dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off", "--listen", "kafka=127.0.0.1:0")
 	for _, s := range settings {
 		args = append(args, "--set", s)
 	}
@@ -60,6 +61,8 @@ func (p *process) start() (ready chan struct{}, err error) {
 			switch {
 			case len(f) >= 2 && f[0] == "amqp":
 				p.url = f[1]
+			case len(f) >= 2 && f[0] == "kafka":
+				p.kafka = f[1]
 			case len(f) >= 1 && f[0] == "ready":
 				p.took = time.Since(begun)
 				close(ready)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -9,13 +10,15 @@ import (
 )
 
 // verify reads every queue of a restarted broker without settling anything.
-func (w *world) verify(url string) error {
+func (w *world) verify(p *process) error {
 	for _, s := range topology {
-		if err := w.verifyQueue(url, s); err != nil {
+		if err := w.verifyQueue(p.url, s); err != nil {
 			return fmt.Errorf("verify %s: %w", s.name, err)
 		}
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return w.kafka.verify(ctx, p.kafka)
 }
 
 // errStalled says that a queue did not hand out what it says it holds.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -48,6 +49,7 @@ type world struct {
 	dying  atomic.Bool
 	tracks map[string]map[string]*track // queue, producer
 	made   map[string]*producer
+	kafka  *kafkaWorld
 
 	published, acked atomic.Int64
 
@@ -73,6 +75,7 @@ func newWorld() *world {
 			w.made[p.name] = p
 		}
 	}
+	w.kafka = newKafkaWorld(w)
 	return w
 }
 
@@ -100,6 +103,15 @@ func (w *world) violations() []error {
 }
 
 // declare makes the topology.
+func (w *world) declare(p *process) error {
+	ctx, cancel := context.WithTimeout(context.Background(), readyMax)
+	defer cancel()
+	if err := w.kafka.declare(ctx, p.kafka); err != nil {
+		return fmt.Errorf("kafka: declare: %w", err)
+	}
+	return declare(p.url)
+}
+
 func declare(url string) error {
 	c, err := amqp.Dial(url)
 	if err != nil {
@@ -128,8 +140,15 @@ func declare(url string) error {
 }
 
 // load runs all clients until stop is closed or the broker is gone.
-func (w *world) load(url string, rng *rand.Rand, stop chan struct{}) *sync.WaitGroup {
+func (w *world) load(broker *process, rng *rand.Rand, stop chan struct{}) *sync.WaitGroup {
 	var running sync.WaitGroup
+	url := broker.url
+	ctx, cancel := context.WithCancel(context.Background())
+	running.Go(func() {
+		<-stop
+		cancel()
+	})
+	w.kafka.load(ctx, broker.kafka, &running)
 	for _, s := range topology {
 		consumers := 1
 		switch {
