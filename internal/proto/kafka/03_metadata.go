@@ -56,9 +56,11 @@ func (c *conn) metadata(r *request) (kmsg.Response, error) {
 }
 
 // makeMissing makes topics that a client only named. Like Kafka's this answer does
-// not know them yet; clients ask again, and some rely on having to.
+// not know them yet; clients ask again, and some rely on having to. LEADER_NOT_AVAILABLE
+// is what Kafka says of a topic that is there but not in its metadata: clients that take
+// an unknown topic for one that stays away, as members of groups may, ask again.
 func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataResponse) {
-	refused := map[string]int16{}
+	refused, made := map[string]int16{}, map[string]bool{}
 	for k := range specs {
 		if no := configured(&specs[k], nil); no.code != errNone {
 			return // cannot be: nothing is what every topic may have
@@ -67,7 +69,9 @@ func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataRespon
 	for k, result := range c.session.CreateTopics(specs) {
 		if result.Err != nil && result.Err.Code != broker.CodeMismatch { // which is that somebody else was faster
 			refused[specs[k].Name] = code(result.Err)
+			continue
 		}
+		made[specs[k].Name] = true
 	}
 	for i := range answer.Topics {
 		t := &answer.Topics[i]
@@ -76,6 +80,8 @@ func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataRespon
 		}
 		if no, is := refused[*t.Topic]; is {
 			t.ErrorCode = no
+		} else if made[*t.Topic] {
+			t.ErrorCode = kerr.LeaderNotAvailable.Code
 		}
 	}
 }

@@ -50,7 +50,7 @@ func TestBadBatchesAreRefused(t *testing.T) {
 	topic.Topic = kmsg.StringPtr("t")
 	m.Topics, m.AllowAutoTopicCreation = append(m.Topics, topic), true
 	made, err := m.RequestWith(ctx, c)
-	if err != nil || !errors.Is(kerr.ErrorForCode(made.Topics[0].ErrorCode), kerr.UnknownTopicOrPartition) {
+	if err != nil || !errors.Is(kerr.ErrorForCode(made.Topics[0].ErrorCode), kerr.LeaderNotAvailable) {
 		t.Fatal(made, err) // it is made, but that is for the next time
 	}
 	if made, err = m.RequestWith(ctx, c); err != nil {

@@ -148,9 +148,12 @@ def kill_connection(name):
 class Broker:
     """A broker of the scenario's own, that can be killed and started again on the same port and data."""
 
-    def __init__(self):
+    def __init__(self, kafka="off", *arguments):
+        """kafka is "on" or "off"; arguments are those of weir serve."""
         self.directory = tempfile.mkdtemp(prefix="python-", dir=os.environ.get("CLIENTS_TEMP"))
         self.port = free_port()
+        self.kafka = f"127.0.0.1:{free_port(self.port)}" if kafka == "on" else kafka
+        self.arguments = arguments
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
         self.process = None
 
@@ -165,7 +168,8 @@ class Broker:
     def start(self):
         self.process = subprocess.Popen(
             [os.environ["CLIENTS_BIN"], "serve", "--data", self.directory + "/data",
-             "--listen", f"amqp=127.0.0.1:{self.port}", "--listen", "http=off", "--listen", "kafka=off"],
+             "--listen", f"amqp=127.0.0.1:{self.port}", "--listen", "http=off", "--listen", f"kafka={self.kafka}",
+             *self.arguments],
             stdout=subprocess.PIPE, stderr=open(self.directory + "/log", "ab"), text=True)
         for line in self.process.stdout:
             if line.startswith("ready"):
@@ -182,10 +186,12 @@ class Broker:
         expect(self.process.wait(WAIT), 0, "exit status after SIGTERM")
 
 
-def free_port():
+def free_port(*others):
     """A port below the ephemeral range, so that no outgoing connection takes it while the broker is down."""
     for n in range(200):
         port = 20000 + (os.getpid() * 7 + n * 13) % 10000
+        if port in others:
+            continue
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
