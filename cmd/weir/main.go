@@ -34,7 +34,7 @@ func main() {
 		Use: "weir", Short: "One message broker for every message", Version: server.Version,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), benchCommand(), pubCommand(), subCommand(), queueCommand(), topicCommand(), groupCommand(), exchangeCommand(),
+	root.AddCommand(serveCommand(), benchCommand(), pubCommand(), subCommand(), queueCommand(), topicCommand(), groupCommand(), transactionCommand(), exchangeCommand(),
 		bindingCommand(), vhostCommand(), userCommand(), permissionCommand(), topicPermissionCommand(), policyCommand(), limitCommand(), definitionsCommand(), connectionCommand(), channelCommand(), consumerCommand(), healthCommand(),
 		configCommand(), dumpCommand(), verifyCommand())
 	tellRunsApart(root)

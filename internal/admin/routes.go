@@ -55,6 +55,7 @@ func table() []entry {
 	}
 	routes = append(routes, checkRoutes()...)
 	routes = append(routes, groupRoutes()...)
+	routes = append(routes, transactionRoutes()...)
 	routes = append(routes, partitionedRoutes()...)
 	routes = append(routes, peopleRoutes()...)
 	routes = append(routes, policyRoutes()...)

@@ -79,13 +79,14 @@ type Options struct {
 type Broker struct{ engine *engine }
 
 type engine struct {
-	keepers sync.Map // of groups, by namespace
-	options Options
-	lock    io.Closer
-	wal     *wal.WAL
-	control *control
-	hosts   map[record.ShardID]*host
-	durable []record.ShardID
+	keepers            sync.Map // of groups, by namespace
+	transactionKeepers sync.Map // likewise
+	options            Options
+	lock               io.Closer
+	wal                *wal.WAL
+	control            *control
+	hosts              map[record.ShardID]*host
+	durable            []record.ShardID
 
 	checkpoints map[record.ShardID]*checkpoint.Store
 

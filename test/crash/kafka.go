@@ -275,6 +275,11 @@ func (k *kafkaWorld) copy(ctx context.Context, address string, want int) error {
 		return err
 	}
 	defer s.Close()
+	// Ends what the copier of the last life has left open: until then its positions
+	// are not stable.
+	if _, _, err := s.Client().ProducerID(ctx); err != nil {
+		return err
+	}
 	for round := 0; ctx.Err() == nil && want != 0; round++ {
 		poll, cancel := context.WithTimeout(ctx, 2*time.Second)
 		f := s.PollRecords(poll, 200)

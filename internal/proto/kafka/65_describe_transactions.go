@@ -1,15 +1,10 @@
 package kafka
 
 import (
-	"cmp"
-	"maps"
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/auth"
-	"weir/internal/broker"
 )
 
 func (c *conn) describeTransactions(r *request) (kmsg.Response, error) {
@@ -44,10 +39,7 @@ func (t *transaction) describe(s *kmsg.DescribeTransactionsResponseTransactionSt
 		return
 	}
 	s.StartTimestamp = t.note.Begun
-	partitions := slices.SortedFunc(maps.Keys(t.partitions), func(a, b broker.Partition) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Number, b.Number))
-	})
-	for _, p := range partitions {
+	for _, p := range t.enlisted() {
 		if n := len(s.Topics); n == 0 || s.Topics[n-1].Topic != p.Topic {
 			topic := kmsg.NewDescribeTransactionsResponseTransactionStateTopic()
 			topic.Topic = p.Topic

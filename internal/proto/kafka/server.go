@@ -94,6 +94,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, apis: apis(), quotas: quotas, unpacking: make(chan struct{}, unpackAtOnce), groups: newCoordinator(own, &o), transactions: transactions}
 	s.mu.conns = map[*conn]struct{}{}
 	o.Broker.KeepGroups(o.Namespace, s.groups)
+	o.Broker.KeepTransactions(o.Namespace, s.transactions)
 	return s, nil
 }
 
