@@ -76,7 +76,7 @@ func (s *Session) placePosition(p *GroupPosition) *Error {
 	if err := s.may(state, auth.Read, ObjectTopic, p.Topic); err != nil {
 		return err
 	}
-	t := state.Topic(s.namespace, p.Topic)
+	t := s.anyTopic(state, p.Topic)
 	switch {
 	case t == nil || p.Partition < 0 || p.Partition >= len(t.Partitions):
 		return notFound(ObjectTopic, s.namespace, p.Topic)
@@ -84,6 +84,17 @@ func (s *Session) placePosition(p *GroupPosition) *Error {
 		return &Error{Code: CodeInvalid, Object: ObjectGroup, Field: "text", Text: "text longer than 4096 bytes"}
 	}
 	p.TopicID = t.ID
+	return nil
+}
+
+// anyTopic finds a topic, or a queue as one.
+func (s *Session) anyTopic(state *meta.State, name string) *meta.Topic {
+	if t := state.Topic(s.namespace, name); t != nil {
+		return t
+	}
+	if q := state.Queue(s.namespace, name); q != nil && q.View == nil {
+		return meta.QueueTopic(q)
+	}
 	return nil
 }
 
@@ -153,6 +164,9 @@ func (s *Session) Positions(group string) ([]GroupPosition, *Error) {
 			continue
 		}
 		t := topics[p.TopicID]
+		if q := s.engine.queueOf(meta.TopicQueue(p.TopicID)); t == nil && q != nil && q.Namespace == s.namespace {
+			t = meta.QueueTopic(q)
+		}
 		if t == nil {
 			continue
 		}

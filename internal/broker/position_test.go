@@ -67,3 +67,24 @@ func TestPositionsBelongToOneTopic(t *testing.T) {
 		t.Fatal(all)
 	}
 }
+
+// TestPositionsInAQueue: what is read like a topic has positions like one.
+func TestPositionsInAQueue(t *testing.T) {
+	n := start(t, vfs.NewMem(), tiny)
+	s := n.session()
+	if _, _, err := s.DeclareQueue(broker.QueueSpec{Name: "q", Durable: true}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan *broker.Error, 1)
+	refused, err := s.CommitPositions("g", []broker.GroupPosition{{Topic: "q", Next: 7}}, func(err *broker.Error) { done <- err })
+	if err != nil || refused[0] != nil {
+		t.Fatal(refused, err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Positions("g")
+	if err != nil || len(all) != 1 || all[0].Topic != "q" || all[0].Next != 7 {
+		t.Fatal(all, err)
+	}
+}
