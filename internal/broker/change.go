@@ -134,7 +134,7 @@ func (s *Session) partitionsByLog() map[record.LogID]Partition {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	all := map[record.LogID]Partition{}
-	for _, t := range c.state.Namespace(s.namespace).Topics {
+	for _, t := range s.space().Topics {
 		for i, q := range t.Partitions {
 			all[q.Log] = Partition{t.Name, t.ID, i}
 		}

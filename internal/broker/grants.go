@@ -57,7 +57,7 @@ func (s *Session) Grants() []auth.Grant {
 	c := s.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return slices.Clone(c.state.Namespace(s.namespace).Grants)
+	return slices.Clone(s.space().Grants)
 }
 
 // PutGrants adds grants to the session's namespace. The session needs the right to

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"weir/internal/auth"
+	"weir/internal/meta"
 )
 
 // GroupInfo is a group of readers as its coordinator sees it.
@@ -165,6 +166,15 @@ func (s *Session) ForgetPositions(name, topic string) *Error {
 		}
 		return s.await(func(done func(*Error)) *Error { return s.DropPositions(name, all, done) })
 	})
+}
+
+// space is what is defined in the session's namespace; one that was deleted while
+// the session lasts is empty. The control state's mutex is held.
+func (s *Session) space() *meta.Namespace {
+	if n := s.engine.control.state.Namespace(s.namespace); n != nil {
+		return n
+	}
+	return &meta.Namespace{}
 }
 
 // Namespace is the session's.

@@ -154,7 +154,7 @@ func (s *Session) Positions(group string) ([]GroupPosition, *Error) {
 	c := s.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	topics := c.state.Namespace(s.namespace).TopicIDs
+	topics := s.space().TopicIDs
 	var all []GroupPosition
 	var last *meta.Topic
 	readable := false

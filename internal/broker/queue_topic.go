@@ -28,7 +28,7 @@ func (s *Session) QueueTopics() []TopicInfo {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var all []TopicInfo
-	for name := range c.state.Namespace(s.namespace).Queues {
+	for name := range s.space().Queues {
 		if info, err := s.queueTopic(name); err == nil {
 			all = append(all, info)
 		}

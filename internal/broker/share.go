@@ -274,7 +274,7 @@ func (s *Session) Shares(group string) []string {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var topics []string
-	for name, t := range c.state.Namespace(s.namespace).Topics {
+	for name, t := range s.space().Topics {
 		if t.Shares[group] != nil && s.may(c.state, auth.Read, ObjectTopic, name) == nil {
 			topics = append(topics, name)
 		}

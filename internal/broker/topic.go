@@ -230,7 +230,7 @@ func (s *Session) TopicByID(id TopicID) (TopicInfo, *Error) {
 	c := s.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	t := c.state.Namespace(s.namespace).TopicIDs[id]
+	t := s.space().TopicIDs[id]
 	if t == nil {
 		if q := s.engine.queueOf(meta.TopicQueue(id)); q != nil && q.Namespace == s.namespace {
 			return s.queueTopic(q.Name)
@@ -258,7 +258,7 @@ func (s *Session) Topics() []TopicInfo {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	var all []TopicInfo
-	for _, t := range c.state.Namespace(s.namespace).Topics {
+	for _, t := range s.space().Topics {
 		all = append(all, describeTopic(t, t.ID))
 	}
 	slices.SortFunc(all, func(a, b TopicInfo) int { return cmp.Compare(a.Name, b.Name) })

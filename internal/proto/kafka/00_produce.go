@@ -27,6 +27,9 @@ const (
 	produceZstd = 7
 	// produceFlexible is from where on requests have tagged fields.
 	produceFlexible = 9
+	// produceAborts is from where on clients know that a transaction may have to be
+	// aborted without an end to its producer.
+	produceAborts = 11
 	// produceEnlists is from where on producing to a partition makes it part of the
 	// transaction.
 	produceEnlists = 12
@@ -196,5 +199,9 @@ func (c *conn) admit(t *known, number int32, k *batch, in *producing) (done func
 		return nil, refused
 	}
 	p := broker.Partition{Topic: t.Name, ID: t.ID, Number: int(number)}
-	return c.server.transactions.produce(in.transaction, identity{k.producer.ID, int16(k.producer.Epoch)}, p, in.version >= produceEnlists)
+	done, code = c.server.transactions.produce(in.transaction, identity{k.producer.ID, int16(k.producer.Epoch)}, p, in.version >= produceEnlists)
+	if code == kerr.InvalidTxnState.Code && in.version >= produceAborts {
+		code = kerr.TransactionAbortable.Code
+	}
+	return done, code
 }

@@ -33,14 +33,13 @@ func (c *conn) listOffsets(r *request) (kmsg.Response, error) {
 		t := &m.Topics[i]
 		out := kmsg.NewListOffsetsResponseTopic()
 		out.Topic = t.Topic
-		seen := map[int32]int{}
-		for k := range t.Partitions {
-			seen[t.Partitions[k].Partition]++
-		}
+		number := func(p *kmsg.ListOffsetsRequestTopicPartition) int32 { return p.Partition }
+		twice := repeated(t.Partitions, number)
+		t.Partitions = distinct(t.Partitions, number)
 		for k := range t.Partitions {
 			p := &t.Partitions[k]
 			found := place{offset: -1, time: -1, epoch: -1, code: kerr.InvalidRequest.Code}
-			if seen[p.Partition] == 1 {
+			if !twice[p.Partition] {
 				found = c.listOffset(t.Topic, p, r.version, m.IsolationLevel == readCommitted)
 			}
 			o := kmsg.NewListOffsetsResponseTopicPartition()

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -15,11 +17,20 @@ const nodeID = 1
 // is not there; before, it always does.
 const metadataCreates = 4
 
+// metadataIDs is from where on topics can be asked for by their ids.
+const metadataIDs = 12
+
 func (c *conn) metadata(r *request) (kmsg.Response, error) {
 	m := kmsg.NewPtrMetadataRequest()
 	if err := r.decode(m); err != nil {
 		return nil, err
 	}
+	if r.version < metadataIDs && slices.ContainsFunc(m.Topics, func(t kmsg.MetadataRequestTopic) bool {
+		return t.Topic == nil || t.TopicID != [16]byte{}
+	}) {
+		return refuseMetadata(m), nil
+	}
+	m.Topics = distinct(m.Topics, func(t *kmsg.MetadataRequestTopic) topicKey { return topicKeyOf(t.Topic, t.TopicID) })
 	answer := kmsg.NewPtrMetadataResponse()
 	node := kmsg.NewMetadataResponseBroker()
 	node.NodeID = nodeID
@@ -53,6 +64,22 @@ func (c *conn) metadata(r *request) (kmsg.Response, error) {
 	}
 	c.makeMissing(missing, answer)
 	return answer, nil
+}
+
+// refuseMetadata answers a request of a version in which ids have a place but no
+// meaning yet.
+func refuseMetadata(m *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+	answer := kmsg.NewPtrMetadataResponse()
+	answer.ControllerID = -1
+	for i := range m.Topics {
+		t := kmsg.NewMetadataResponseTopic()
+		t.Topic, t.TopicID, t.ErrorCode = m.Topics[i].Topic, m.Topics[i].TopicID, kerr.InvalidRequest.Code
+		if t.Topic == nil {
+			t.Topic = new(string) // it may not be null in these versions
+		}
+		answer.Topics = append(answer.Topics, t)
+	}
+	return answer
 }
 
 // makeMissing makes topics that a client only named. Like Kafka's this answer does

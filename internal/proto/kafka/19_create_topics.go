@@ -69,19 +69,22 @@ func (c *conn) createTopics(r *request) (kmsg.Response, error) {
 		return nil, err
 	}
 	answer := kmsg.NewPtrCreateTopicsResponse()
+	name := func(t *kmsg.CreateTopicsRequestTopic) string { return t.Topic }
+	twice, partitions := repeated(m.Topics, name), 0
+	m.Topics = distinct(m.Topics, name)
 	answer.Topics = make([]kmsg.CreateTopicsResponseTopic, len(m.Topics))
-	seen, partitions := map[string]int{}, 0
-	for i := range m.Topics {
-		seen[m.Topics[i].Topic]++
-	}
 	var specs []broker.TopicSpec
 	var which []int
 	for i := range m.Topics {
 		t, out := &m.Topics[i], &answer.Topics[i]
 		*out = kmsg.NewCreateTopicsResponseTopic()
 		out.Topic, out.NumPartitions, out.ReplicationFactor = t.Topic, -1, -1
+		out.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // null says that they may not be seen
 		spec, no := c.topicSpec(t)
-		if seen[t.Topic] > 1 {
+		switch {
+		case t.Topic == clusterTopic:
+			no = refusal{kerr.InvalidRequest.Code, "Creation of internal topic " + clusterTopic + " is prohibited."}
+		case twice[t.Topic]:
 			no = refusal{kerr.InvalidRequest.Code, "Duplicate topic name."}
 		}
 		if partitions += spec.Partitions; no.code == errNone && partitions > broker.PartitionsMax {
@@ -131,7 +134,7 @@ func created(out *kmsg.CreateTopicsResponseTopic, result *broker.TopicResult) {
 	if no.code == kerr.TopicAlreadyExists.Code {
 		no = topicExists(out.Topic)
 	}
-	*out = kmsg.CreateTopicsResponseTopic{Topic: out.Topic, ErrorCode: no.code, ErrorMessage: no.message(), NumPartitions: -1, ReplicationFactor: -1}
+	*out = kmsg.CreateTopicsResponseTopic{Topic: out.Topic, ErrorCode: no.code, ErrorMessage: no.message(), NumPartitions: -1, ReplicationFactor: -1, Configs: []kmsg.CreateTopicsResponseTopicConfig{}}
 }
 
 // topicSpec reads what a client asks for.

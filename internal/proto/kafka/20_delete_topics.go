@@ -16,6 +16,9 @@ func (c *conn) deleteTopics(r *request) (kmsg.Response, error) {
 		t.Topic = &m.TopicNames[i]
 		m.Topics = append(m.Topics, t)
 	}
+	key := func(t *kmsg.DeleteTopicsRequestTopic) topicKey { return topicKeyOf(t.Topic, t.TopicID) }
+	twice := repeated(m.Topics, key)
+	m.Topics = distinct(m.Topics, key)
 	answer := kmsg.NewPtrDeleteTopicsResponse()
 	answer.Topics = make([]kmsg.DeleteTopicsResponseTopic, len(m.Topics))
 	var names []string
@@ -25,14 +28,21 @@ func (c *conn) deleteTopics(r *request) (kmsg.Response, error) {
 		t, out := &m.Topics[i], &answer.Topics[i]
 		*out = kmsg.NewDeleteTopicsResponseTopic()
 		out.Topic, out.TopicID = t.Topic, t.TopicID
-		if t.Topic == nil {
+		switch {
+		case t.Topic == nil && t.TopicID == [16]byte{}:
+			out.ErrorCode, out.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr("Neither topic name nor id were specified.")
+			continue
+		case twice[key(t)]:
+			out.ErrorCode, out.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr("Duplicate topic name or id.")
+			continue
+		case t.Topic == nil:
 			info, err := c.session.TopicByID(t.TopicID)
 			if err != nil {
 				out.ErrorCode = kerr.UnknownTopicID.Code
 				continue
 			}
 			out.Topic = &info.Name
-		} else if t.TopicID != [16]byte{} {
+		case t.TopicID != [16]byte{}:
 			out.ErrorCode, out.ErrorMessage = kerr.InvalidRequest.Code, kmsg.StringPtr("Topic name and topic ID can not both be specified.")
 			continue
 		}

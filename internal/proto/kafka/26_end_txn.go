@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/record"
@@ -9,6 +10,9 @@ import (
 // endTxnBumps is from where on the end of a transaction gives its producer another
 // epoch, which the answer tells.
 const endTxnBumps = 5
+
+// endTxnFenced is from where on clients know the code of a producer that is fenced.
+const endTxnFenced = 2
 
 func (c *conn) endTxn(r *request) (kmsg.Response, error) {
 	m := kmsg.NewPtrEndTxnRequest()
@@ -22,6 +26,9 @@ func (c *conn) endTxn(r *request) (kmsg.Response, error) {
 	}
 	who := identity{record.ProducerID(m.ProducerID), m.ProducerEpoch}
 	who, answer.ErrorCode = c.server.transactions.finish(m.TransactionalID, who, m.Commit, r.version >= endTxnBumps)
+	if answer.ErrorCode == kerr.ProducerFenced.Code && r.version < endTxnFenced {
+		answer.ErrorCode = kerr.InvalidProducerEpoch.Code
+	}
 	if answer.ErrorCode == errNone {
 		answer.ProducerID, answer.ProducerEpoch = int64(who.ID), who.Epoch
 	}

@@ -17,16 +17,15 @@ func (c *conn) createPartitions(r *request) (kmsg.Response, error) {
 		return nil, err
 	}
 	answer := kmsg.NewPtrCreatePartitionsResponse()
-	seen := map[string]int{}
-	for i := range m.Topics {
-		seen[m.Topics[i].Topic]++
-	}
+	name := func(t *kmsg.CreatePartitionsRequestTopic) string { return t.Topic }
+	twice := repeated(m.Topics, name)
+	m.Topics = distinct(m.Topics, name)
 	for i := range m.Topics {
 		t := &m.Topics[i]
 		out := kmsg.NewCreatePartitionsResponseTopic()
 		out.Topic = t.Topic
 		no := refusal{kerr.InvalidRequest.Code, "Duplicate topic in request."}
-		if seen[t.Topic] == 1 {
+		if !twice[t.Topic] {
 			no = c.addPartitions(t, m.ValidateOnly)
 		}
 		out.ErrorCode, out.ErrorMessage = no.code, no.message()

@@ -13,6 +13,9 @@ const (
 	offsetsTopic      = "__consumer_offsets"
 	transactionsTopic = "__transaction_state"
 
+	// clusterTopic is a name that Kafka keeps for its own log of definitions.
+	clusterTopic = "__cluster_metadata"
+
 	internalPartitions = 50
 )
 
