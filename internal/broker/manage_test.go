@@ -148,7 +148,13 @@ func TestDeletingEndsSessions(t *testing.T) {
 	}
 	wantCode(t, n.KillSession(u, "by name", ""), broker.CodeAccessRefused)
 	wantCode(t, n.KillSession(guest, "nobody", ""), broker.CodeNotFound)
+	homeless, gone := n.Open(guest, broker.SessionOptions{Namespace: "v", Kill: func(string) {}})
+	must(t, gone)
+	defer homeless.Close()
 	must(t, n.DeleteNamespace(guest, "v"))
+	if _, err := homeless.TopicByID(broker.TopicID{1}); err == nil || len(homeless.Topics())+len(homeless.QueueTopics())+len(homeless.Shares("g")) > 0 {
+		t.Error("something is left in a namespace that was deleted: ", err)
+	}
 	must(t, n.DeleteUser(guest, "u"))
 	must(t, n.KillSession(guest, "by name", "because"))
 	for _, want := range []string{"in the namespace", "of the user", "by name"} {

@@ -72,10 +72,12 @@ func (c *conn) consumerGroupHeartbeat(r *request) (kmsg.Response, error) {
 	}
 	b := c.mayBeat(m.Group, request, false)
 	if b.Code != errNone {
-		return beatAnswer(b), nil
+		return beatAnswer(b, nil), nil
 	}
+	own := c.groupSettings(m.Group)
+	request.Session = own.session(false)
 	err := c.inGroup(m.Group, func(h *hosted) { b = c.beat(h, request, false) })
-	return beatAnswer(b), err
+	return beatAnswer(b, own), err
 }
 
 // mayBeat refuses what is wrong whatever the group is like.
@@ -112,15 +114,15 @@ func kindOf(shared bool) string {
 }
 
 // interval is when a member heartbeats next, in milliseconds.
-func interval(settled bool) int32 {
+func (g groupSettings) interval(settled, shared bool) int32 {
 	d := unsettledBeats
 	if settled {
-		d = beatInterval
+		d = g.beats(shared)
 	}
 	return int32(d / time.Millisecond)
 }
 
-func beatAnswer(b group.Beat) kmsg.Response {
+func beatAnswer(b group.Beat, own groupSettings) kmsg.Response {
 	answer := kmsg.NewPtrConsumerGroupHeartbeatResponse()
 	if answer.ErrorCode = b.Code; b.Code != errNone {
 		answer.ErrorMessage = &b.Text
@@ -128,7 +130,7 @@ func beatAnswer(b group.Beat) kmsg.Response {
 	}
 	answer.MemberID, answer.MemberEpoch = &b.Member, int32(b.Epoch)
 	if b.Epoch >= 0 {
-		answer.HeartbeatIntervalMillis = interval(b.Settled)
+		answer.HeartbeatIntervalMillis = own.interval(b.Settled, false)
 	}
 	if b.Assigned == nil {
 		return answer

@@ -19,13 +19,15 @@ func (c *conn) shareGroupHeartbeat(r *request) (kmsg.Response, error) {
 	}
 	b := c.mayBeat(m.GroupID, request, true)
 	if b.Code != errNone {
-		return shareBeatAnswer(b), nil
+		return shareBeatAnswer(b, nil), nil
 	}
+	own := c.groupSettings(m.GroupID)
+	request.Session = own.session(true)
 	err := c.inGroup(m.GroupID, func(h *hosted) { b = c.beat(h, request, true) })
-	return shareBeatAnswer(b), err
+	return shareBeatAnswer(b, own), err
 }
 
-func shareBeatAnswer(b group.Beat) kmsg.Response {
+func shareBeatAnswer(b group.Beat, own groupSettings) kmsg.Response {
 	answer := kmsg.NewPtrShareGroupHeartbeatResponse()
 	if answer.ErrorCode = b.Code; b.Code != errNone {
 		answer.ErrorMessage = &b.Text
@@ -33,7 +35,7 @@ func shareBeatAnswer(b group.Beat) kmsg.Response {
 	}
 	answer.MemberID, answer.MemberEpoch = &b.Member, int32(b.Epoch)
 	if b.Epoch >= 0 {
-		answer.HeartbeatIntervalMillis = interval(b.Settled)
+		answer.HeartbeatIntervalMillis = own.interval(b.Settled, true)
 	}
 	if b.Assigned == nil {
 		return answer

@@ -22,11 +22,11 @@ const (
 	// The bounds of sessions are Kafka's.
 	shortestSession = 6 * time.Second
 	longestSession  = 30 * time.Minute
-	// modernSession is Kafka's, in milliseconds, as is how often members of a
+	// modernSession is Kafka's, as is how often members of a
 	// settled group heartbeat. While a group is not settled they come more often.
-	modernSession  group.Millis = 45_000
-	beatInterval                = 5 * time.Second
-	unsettledBeats              = 500 * time.Millisecond
+	modernSession  = 45 * time.Second
+	beatInterval   = 5 * time.Second
+	unsettledBeats = 500 * time.Millisecond
 	// topicsRefresh is how soon new topics and partitions are assigned.
 	topicsRefresh group.Millis = 1000
 )
@@ -55,7 +55,7 @@ type coordinator struct {
 func newCoordinator(s *broker.Session, o *Options) *coordinator {
 	k := &coordinator{session: s, clock: o.Clock, log: o.Log, ended: make(chan struct{}), options: group.Options{
 		InitialDelay: group.Millis(max(o.RebalanceDelay, 0).Milliseconds()), SizeMax: groupSizeMax,
-	}, modern: group.ModernOptions{Session: modernSession, Refresh: topicsRefresh, SizeMax: groupSizeMax}}
+	}, modern: group.ModernOptions{Session: group.Millis(modernSession.Milliseconds()), Refresh: topicsRefresh, SizeMax: groupSizeMax}}
 	k.mu.all = map[string]*hosted{}
 	k.mu.sweep = k.clock.AfterFunc(sweepEvery, k.sweep)
 	return k

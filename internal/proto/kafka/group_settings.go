@@ -13,6 +13,7 @@ import (
 	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/proto/kafka/config"
+	"weir/internal/proto/kafka/group"
 )
 
 // settingLedgers begin the names of ledgers with the settings of groups.
@@ -25,18 +26,32 @@ const (
 	settingIsolation = "share.isolation.level"
 	settingDeadTopic = "errors.deadletterqueue.topic.name"
 	settingDeadWhole = "errors.deadletterqueue.copy.record.enable"
+
+	settingSession      = "consumer.session.timeout.ms"
+	settingBeats        = "consumer.heartbeat.interval.ms"
+	settingShareSession = "share.session.timeout.ms"
+	settingShareBeats   = "share.heartbeat.interval.ms"
 )
 
 // deadTopicPrefix begins the names of topics that groups may send to what they give
 // up.
 const deadTopicPrefix = "dlq."
 
-// The bounds of a lock.
-const (
-	shareLockDefault = 30 * time.Second
-	shareLockLeast   = 15 * time.Second
-	shareLockMost    = 60 * time.Second
-)
+const shareLockDefault = 30 * time.Second
+
+// times are the settings that are times, with what they are if they are not set
+// and the bounds that Kafka's brokers have for them.
+var times = map[string]struct{ otherwise, least, most time.Duration }{
+	settingLock:         {shareLockDefault, 15 * time.Second, 60 * time.Second},
+	settingSession:      {modernSession, 45 * time.Second, 60 * time.Second},
+	settingShareSession: {modernSession, 45 * time.Second, 60 * time.Second},
+	settingBeats:        {beatInterval, 5 * time.Second, 15 * time.Second},
+	settingShareBeats:   {beatInterval, 5 * time.Second, 15 * time.Second},
+}
+
+func timeKey(name, doc string) config.Key {
+	return config.Key{Name: name, Default: strconv.FormatInt(times[name].otherwise.Milliseconds(), 10), Kind: config.Int, Doc: doc}
+}
 
 const isolationCommitted, isolationUncommitted = "read_committed", "read_uncommitted"
 
@@ -58,10 +73,11 @@ var groupKeys = []config.Key{
 		Name: settingIsolation, Default: isolationUncommitted, Kind: config.String,
 		Doc: "Whether a share group gets messages of transactions that are open or were aborted: read_committed or read_uncommitted.",
 	},
-	{
-		Name: settingLock, Default: strconv.FormatInt(shareLockDefault.Milliseconds(), 10), Kind: config.Int,
-		Doc: "How long a member of a share group may keep a message.",
-	},
+	timeKey(settingLock, "How long a member of a share group may keep a message."),
+	timeKey(settingSession, "Without a heartbeat for so long a member of a consumer group is out."),
+	timeKey(settingBeats, "How often members of a settled consumer group heartbeat."),
+	timeKey(settingShareSession, "Without a heartbeat for so long a member of a share group is out."),
+	timeKey(settingShareBeats, "How often members of a settled share group heartbeat."),
 }
 
 // groupSettings are those of one group; nil has none.
@@ -81,11 +97,28 @@ func (c *conn) groupSettings(group string) groupSettings {
 	return own
 }
 
-func (g groupSettings) lock() time.Duration {
-	if ms, err := strconv.ParseInt(g[settingLock], 10, 64); err == nil {
+// time is a setting that is one.
+func (g groupSettings) time(name string) time.Duration {
+	if ms, err := strconv.ParseInt(g[name], 10, 64); err == nil {
 		return time.Duration(ms) * time.Millisecond
 	}
-	return shareLockDefault
+	return times[name].otherwise
+}
+
+func (g groupSettings) lock() time.Duration { return g.time(settingLock) }
+
+func (g groupSettings) session(shared bool) group.Millis {
+	if shared {
+		return group.Millis(g.time(settingShareSession).Milliseconds())
+	}
+	return group.Millis(g.time(settingSession).Milliseconds())
+}
+
+func (g groupSettings) beats(shared bool) time.Duration {
+	if shared {
+		return g.time(settingShareBeats)
+	}
+	return g.time(settingBeats)
 }
 
 func (g groupSettings) deadWhole() bool { return strings.EqualFold(g[settingDeadWhole], "true") }
@@ -148,11 +181,6 @@ func checkGroupSettings(own config.Values) refusal {
 			if value != isolationCommitted && value != isolationUncommitted {
 				bad = "String must be one of: " + isolationCommitted + ", " + isolationUncommitted
 			}
-		case settingLock:
-			ms, err := strconv.ParseInt(value, 10, 32)
-			if d := time.Duration(ms) * time.Millisecond; err != nil || d < shareLockLeast || d > shareLockMost {
-				bad = fmt.Sprintf("must be between %d and %d", shareLockLeast.Milliseconds(), shareLockMost.Milliseconds())
-			}
 		case settingDeadTopic:
 			if value != "" && !strings.HasPrefix(value, deadTopicPrefix) {
 				bad = "must begin with " + deadTopicPrefix
@@ -162,7 +190,14 @@ func checkGroupSettings(own config.Values) refusal {
 				bad = "Expected value to be either true or false"
 			}
 		default:
-			return refusal{kerr.InvalidConfig.Code, "Unknown group config name: " + name}
+			bounds, known := times[name]
+			if !known {
+				return refusal{kerr.InvalidConfig.Code, "Unknown group config name: " + name}
+			}
+			ms, err := strconv.ParseInt(value, 10, 32)
+			if d := time.Duration(ms) * time.Millisecond; err != nil || d < bounds.least || d > bounds.most {
+				bad = fmt.Sprintf("must be between %d and %d", bounds.least.Milliseconds(), bounds.most.Milliseconds())
+			}
 		}
 		if bad != "" {
 			return refusal{kerr.InvalidConfig.Code, fmt.Sprintf("Invalid value %s for configuration %s: %s", value, name, bad)}

@@ -276,6 +276,12 @@ func TestGroupSettings(t *testing.T) {
 		{"share.record.lock.duration.ms", "14999", kerr.InvalidConfig},
 		{"share.isolation.level", "read_committed", nil},
 		{"share.isolation.level", "serializable", kerr.InvalidConfig},
+		{"consumer.session.timeout.ms", "60000", nil},
+		{"consumer.session.timeout.ms", "44999", kerr.InvalidConfig},
+		{"consumer.heartbeat.interval.ms", "15000", nil},
+		{"consumer.heartbeat.interval.ms", "15001", kerr.InvalidConfig},
+		{"share.session.timeout.ms", "x", kerr.InvalidConfig},
+		{"share.heartbeat.interval.ms", "6000", nil},
 		{"share.unknown", "1", kerr.InvalidConfig},
 	} {
 		if err := setGroup(t, ctx, c, "g", row.name, row.value); err != row.want {
@@ -294,9 +300,19 @@ func TestGroupSettings(t *testing.T) {
 	for _, k := range answer.Resources[0].Configs {
 		got[k.Name] = fmt.Sprint(*k.Value, " ", k.Source)
 	}
-	want := "map[errors.deadletterqueue.copy.record.enable:false DEFAULT_CONFIG errors.deadletterqueue.topic.name: DEFAULT_CONFIG share.auto.offset.reset:by_duration:P1DT2H3.5S GROUP_CONFIG share.isolation.level:read_committed GROUP_CONFIG share.record.lock.duration.ms:15000 GROUP_CONFIG]"
+	want := "map[consumer.heartbeat.interval.ms:15000 GROUP_CONFIG consumer.session.timeout.ms:60000 GROUP_CONFIG errors.deadletterqueue.copy.record.enable:false DEFAULT_CONFIG errors.deadletterqueue.topic.name: DEFAULT_CONFIG share.auto.offset.reset:by_duration:P1DT2H3.5S GROUP_CONFIG share.heartbeat.interval.ms:6000 GROUP_CONFIG share.isolation.level:read_committed GROUP_CONFIG share.record.lock.duration.ms:15000 GROUP_CONFIG share.session.timeout.ms:45000 DEFAULT_CONFIG]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("%v, not %s", got, want)
+	}
+	beat := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	beat.Group, beat.MemberID, beat.RebalanceTimeoutMillis = "g", "m", 1000
+	beat.SubscribedTopicNames, beat.Topics = []string{"t"}, []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	for beat.MemberEpoch == 0 {
+		beaten, err := beat.RequestWith(ctx, c)
+		if err != nil || beaten.ErrorCode != 0 || beaten.HeartbeatIntervalMillis != 15_000 {
+			t.Fatal(beaten, err)
+		}
+		beat.MemberEpoch = beaten.MemberEpoch
 	}
 }
 

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -10,6 +11,7 @@ import (
 type BeatRequest struct {
 	Member, Client, Host string
 	Epoch                Generation
+	Session              Millis // without a heartbeat the member is out; 0: the group's
 	// What follows is nil, or -1, where it has not changed since the last one.
 	Instance, Rack, Regex, Assignor *string
 	Rebalance                       Millis
@@ -42,7 +44,7 @@ func (g *Modern) Heartbeat(now Millis, r *BeatRequest, c Catalog) Beat {
 	before := m.Assigned
 	g.update(now, m, r, c)
 	g.reconcile(now, m, r.Owned)
-	m.deadline = now + g.options.Session
+	m.deadline = now + cmp.Or(r.Session, g.options.Session)
 	b := Beat{Member: m.ID, Epoch: m.Epoch, Settled: g.reconciled(m) && g.epoch == g.targetEpoch}
 	full := r.Epoch == 0 || r.Rebalance >= 0 && (r.Names != nil || r.Regex != nil) && r.Owned != nil
 	if full || !slices.Equal(before, m.Assigned) {

@@ -122,6 +122,24 @@ func TestMembersShareTopics(t *testing.T) {
 	}
 }
 
+func TestASessionMayBeLongerThanMost(t *testing.T) {
+	ts, now := topics{}, Millis(1)
+	g := NewModern(modernOptions, false, 0, 0)
+	for id, session := range map[string]Millis{"usual": 0, "long": 60_000} {
+		r := &BeatRequest{Member: id, Session: session, Rebalance: 1000, Names: []string{"a"}, Owned: &Parts{}}
+		if b := g.Heartbeat(now, r, ts); b.Code != 0 {
+			t.Fatalf("%+v", b)
+		}
+	}
+	g.Tick(now + 50_000)
+	if g.Idle() || len(g.members) != 1 || g.members[0].ID != "long" {
+		t.Fatal(g.members)
+	}
+	if g.Tick(now + 60_000); !g.Idle() {
+		t.Fatal("a member without heartbeats stays")
+	}
+}
+
 func TestExpressionsMatchWholeNames(t *testing.T) {
 	ts, now := topics{}, Millis(1)
 	ts.put("orders-1", 1)
