@@ -50,7 +50,11 @@ func (w *deadLetterer) giveUp(l deadLetter, q *meta.Queue, to string, rec, nativ
 		}
 	}
 	b, err := o.DeadTopic(g)
-	if err != nil || int64(len(b.Native)) > o.MessageBytesMax {
+	most := o.MessageBytesMax
+	if limit := target.Effective().MessageBytes; limit != nil {
+		most = min(most, *limit)
+	}
+	if err != nil || int64(len(b.Native)) > most {
 		g.Native = nil // that it was there can be told still
 		if b, err = o.DeadTopic(g); err != nil {
 			w.engine.fail(err)

@@ -46,8 +46,29 @@ type routeKey struct{ exchange, key string }
 
 // target is one shard's logs.
 type target struct {
-	host *host
-	logs []record.LogID
+	host   *host
+	logs   []record.LogID
+	limits []messageLimit // of those logs that have one
+}
+
+// messageLimit is the largest message a log takes.
+type messageLimit struct {
+	log   record.LogID
+	bytes int64
+}
+
+// within leaves out the logs that a message of so many bytes is too large for.
+func (t *target) within(size int) (rest target, all bool) {
+	if !slices.ContainsFunc(t.limits, func(l messageLimit) bool { return int64(size) > l.bytes }) {
+		return *t, true
+	}
+	rest = target{host: t.host}
+	for _, log := range t.logs {
+		if !slices.ContainsFunc(t.limits, func(l messageLimit) bool { return l.log == log && int64(size) > l.bytes }) {
+			rest.logs = append(rest.logs, log)
+		}
+	}
+	return rest, false
 }
 
 // routesCachedMax bounds a publisher's memory of routes.
@@ -82,7 +103,8 @@ func (p *Publisher) Sequence() uint64 { return p.sequence }
 // many queues the message reaches; with 0 it is stored nowhere and completes.
 // With an error it has no sequence.
 func (p *Publisher) Publish(m *Outgoing) (int, *Error) {
-	if _, err := m.size(); err != nil {
+	size, err := m.size()
+	if err != nil {
 		return 0, err
 	}
 	r, err := p.route(m)
@@ -96,8 +118,19 @@ func (p *Publisher) Publish(m *Outgoing) (int, *Error) {
 	p.open.last = p.sequence
 	n := -r.memories
 	for i := range r.targets {
-		n += len(r.targets[i].logs)
-		p.add(&r.targets[i], m)
+		t := &r.targets[i]
+		n += len(t.logs)
+		if len(t.limits) > 0 {
+			rest, all := t.within(size)
+			if !all {
+				p.open.refuse(p.sequence, CodeTooLarge)
+			}
+			if len(rest.logs) == 0 {
+				continue
+			}
+			t = &rest
+		}
+		p.add(t, m)
 	}
 	return n, nil
 }
@@ -222,6 +255,7 @@ func (p *Publisher) resolve(m *Outgoing) (*routed, bool, *Error) {
 	queues := p.router.Route(state, x, m.Key, m.Message, m.ExtraKeys...)
 	for _, q := range queues {
 		r.add(e.hosts[q.Shard], q.Log)
+		r.limit(q)
 	}
 	if !m.Forget {
 		memories := p.router.Memories()
@@ -240,7 +274,20 @@ func (r *routed) add(h *host, log record.LogID) {
 			return
 		}
 	}
-	r.targets = append(r.targets, target{h, []record.LogID{log}})
+	r.targets = append(r.targets, target{host: h, logs: []record.LogID{log}})
+}
+
+// limit notes the largest message that a queue takes, which was added.
+func (r *routed) limit(q *meta.Queue) {
+	most := q.Effective().MessageBytes
+	if most == nil {
+		return
+	}
+	for i := range r.targets {
+		if t := &r.targets[i]; slices.Contains(t.logs, q.Log) {
+			t.limits = append(t.limits, messageLimit{q.Log, *most})
+		}
+	}
 }
 
 // submit hands the open submission over.

@@ -49,6 +49,11 @@ func (t *Transaction) Publish(m *Outgoing) (int, *Error) {
 	if err != nil {
 		return 0, err
 	}
+	for i := range r.targets {
+		if _, all := r.targets[i].within(size); !all {
+			return 0, &Error{Code: CodeTooLarge, Object: ObjectMessage, Text: "message larger than a topic it goes to takes"}
+		}
+	}
 	if t.bytes == 0 {
 		t.begun = t.session.engine.options.Clock.Millis()
 	}

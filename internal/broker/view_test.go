@@ -310,3 +310,43 @@ func TestViewsSurvivePowerCuts(t *testing.T) {
 		}
 	}
 }
+
+// TestTopicsBoundMessages publishes a message that one of its targets is too small
+// for.
+func TestTopicsBoundMessages(t *testing.T) {
+	n := start(t, vfs.NewMem())
+	defer n.stop()
+	s := n.session()
+	small := broker.TopicSpec{Name: "small", Partitions: 1}
+	small.Settings.MessageBytes = ptr(int64(100))
+	if _, err := s.CreateTopic(small); err != nil {
+		t.Fatal(err)
+	}
+	declare(t, s, broker.QueueSpec{Name: "q", Durable: true})
+	for _, to := range []string{"small", "q"} {
+		if err := s.Bind(broker.BindingSpec{Source: "amq.fanout", Destination: to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newPublisher(s)
+	large := strings.Repeat("x", 101)
+	p.send(t, "amq.fanout", "", large[:100])
+	p.send(t, "amq.fanout", "", large)
+	p.send(t, "", "small", large)
+	p.send(t, "", "small", "y")
+	p.wait()
+	if len(p.no) != 2 || p.no[0] != (broker.Refusal{Sequence: 2, Code: broker.CodeTooLarge}) || p.no[1].Sequence != 3 {
+		t.Fatalf("%+v", p.no)
+	}
+	if b, err := s.Bounds("small", 0); err != nil || b.End != 2 {
+		t.Fatal(b, err)
+	}
+	if info, _, err := s.DeclareQueue(broker.QueueSpec{Name: "q", Passive: true}); err != nil || info.Ready != 2 {
+		t.Fatal(info, err)
+	}
+	tx := s.Begin()
+	m := &broker.Outgoing{Exchange: "amq.fanout", TTL: -1, Dialect: record.DialectAMQP091, Native: [3][]byte{nil, nil, []byte(large)}}
+	if _, err := tx.Publish(m); err == nil || err.Code != broker.CodeTooLarge {
+		t.Fatal(err)
+	}
+}

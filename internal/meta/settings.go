@@ -37,6 +37,7 @@ type Settings struct {
 	Uncommitted   *bool       `json:"uncommitted,omitempty"` // a view shows what may yet be undone
 	Stream        *bool       `json:"stream,omitempty"`      // nobody settles its messages; they are read by offset
 	Compact       *Compaction `json:"compact,omitempty"`     // of a topic
+	MessageBytes  *int64      `json:"max_message,omitempty"` // of a topic: the largest message that others than its own dialect may add
 	DeadTopic     *string     `json:"dead_topic,omitempty"`  // of a group that reads together: what it gives up goes to this topic
 	DeadWhole     *bool       `json:"dead_whole,omitempty"`  // with key and value, not only where it stood
 	TakesDead     *bool       `json:"takes_dead,omitempty"`  // of a topic: groups may send there what they give up

@@ -95,7 +95,7 @@ func (c *conn) fetchParts(m *kmsg.FetchRequest, asked []*fetchPart) []fetchedPar
 	}
 	c.fetched = c.session.Fetch(parts, limits)
 	for k, f := range c.fetched {
-		c.translate(&f)
+		c.translate(&f, parts[k].Topic)
 		p := &all[which[k]]
 		p.Fetched, p.code = f, code(f.Err)
 	}

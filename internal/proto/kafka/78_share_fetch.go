@@ -148,7 +148,7 @@ func (c *conn) takeShared(s *shareSession, m *kmsg.ShareFetchRequest, out *share
 			continue
 		}
 		o := out.of(parts[i])
-		o.Records, o.AcquiredRecords = c.batches(ds), acquired(ds)
+		o.Records, o.AcquiredRecords = c.batches(parts[i].id, ds), acquired(ds)
 	}
 }
 

@@ -25,7 +25,7 @@ var openers = map[record.Dialect]record.Opener{record.DialectKafka: records.Open
 
 func start(t *testing.T, disk vfs.FS, change ...func(o *kafka.Options)) (address string, stop func()) {
 	t.Helper()
-	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Openers: openers, DeadTopic: records.GivenUp, DeadTopicAs: record.DialectKafka, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Openers: openers, Converters: converters, DeadTopic: records.GivenUp, DeadTopicAs: record.DialectKafka, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -257,7 +257,7 @@ func acquired(ds []broker.Delivery) []kmsg.ShareFetchResponseTopicPartitionAcqui
 }
 
 // batches are the whole batches that deliveries are of.
-func (c *conn) batches(ds []broker.Delivery) []byte {
+func (c *conn) batches(id broker.TopicID, ds []broker.Delivery) []byte {
 	f := broker.Fetched{}
 	for i := range ds {
 		d := &ds[i]
@@ -266,7 +266,11 @@ func (c *conn) batches(ds []broker.Delivery) []byte {
 		}
 		f.Offsets, f.Records = append(f.Offsets, d.Offset-record.Offset(d.Index)), append(f.Records, d.Record)
 	}
-	c.translate(&f)
+	topic := "" // it may be gone meanwhile
+	if t, refused := c.knownTopicID(id); refused == errNone {
+		topic = t.Name
+	}
+	c.translate(&f, topic)
 	out := []byte{}
 	for i := range f.Records {
 		out = appendStored(out, f.Records[i], f.Offsets[i])

@@ -136,6 +136,8 @@ func (v Values) Settings() broker.Settings {
 			s.RetainBytes = &bytes
 		}
 	}
+	largest := v.long(MaxMessageBytes)
+	s.MessageBytes = &largest
 	if strings.EqualFold(v.get(TakesDead), "true") {
 		yes := true
 		s.TakesDead = &yes
