@@ -17,6 +17,8 @@ const (
 	// unpackAtOnce bounds how many batches are unpacked at the same time, and so
 	// the memory that takes.
 	unpackAtOnce = 4
+	// badRecordsMax bounds the records of a batch that an answer names.
+	badRecordsMax = 10_000
 )
 
 // conform checks the records of a batch against the settings of its topic and
@@ -41,7 +43,9 @@ func (c *conn) conform(t *known, p *produced, k batch, in *producing) (batch, re
 	case err != nil || !f.Dense:
 		return k, refusal{kerr.InvalidRecord.Code, "The records are not what their batch says."}
 	case t.config.Compact && f.Keyless >= 0:
-		p.bad = []uint32{uint32(f.Keyless)}
+		if p.bad, err = b.WithoutKey(unpackBytesMax, badRecordsMax); err != nil {
+			return k, refusal{code: kerr.UnknownServerError.Code}
+		}
 		text := fmt.Sprintf("Compacted topic cannot accept message without key in topic partition %s-%d.", t.Name, p.partition)
 		return k, refusal{kerr.InvalidRecord.Code, text}
 	}

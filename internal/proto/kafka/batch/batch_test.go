@@ -125,6 +125,13 @@ func TestCheck(t *testing.T) {
 	if want := (batch.Facts{MinTime: 5, MaxTime: 9, MaxDelta: 1, Keyless: 1, Bytes: f.Bytes, Dense: true}); err != nil || f != want {
 		t.Fatalf("%+v, not %+v: %v", f, want, err)
 	}
+	keyless := []record.Message{{}, {Delta: 1, Key: []byte("a")}, {Delta: 2}, {Delta: 3}}
+	if bad, err := build(t, batch.Zstd, 4, keyless).WithoutKey(budget, 10); err != nil || !slices.Equal(bad, []uint32{0, 2, 3}) {
+		t.Errorf("%d have no key: %v", bad, err)
+	}
+	if bad, err := build(t, batch.None, 4, keyless).WithoutKey(budget, 2); err != nil || !slices.Equal(bad, []uint32{0, 2}) {
+		t.Errorf("the first two of %d: %v", bad, err)
+	}
 	for name, change := range map[string]func(b batch.Batch){
 		"too many records": func(b batch.Batch) { binary.BigEndian.PutUint32(b[57:], 4); binary.BigEndian.PutUint32(b[23:], 3) },
 		"too few records":  func(b batch.Batch) { binary.BigEndian.PutUint32(b[57:], 2); binary.BigEndian.PutUint32(b[23:], 1) },

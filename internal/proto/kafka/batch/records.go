@@ -168,6 +168,23 @@ func (b Batch) Check(budgetBytes int64) (Facts, error) {
 	return f, err
 }
 
+// WithoutKey returns the deltas of the records that have no key, at most so many.
+func (b Batch) WithoutKey(budgetBytes int64, most int) ([]uint32, error) {
+	records, release, err := b.unpack(budgetBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var deltas []uint32
+	err = b.walk(records, func(_ []byte, m *record.Message) bool {
+		if m.Key == nil {
+			deltas = append(deltas, m.Delta)
+		}
+		return len(deltas) < most
+	})
+	return deltas, err
+}
+
 // Recompress returns a batch with the same records in another compression.
 func (b Batch) Recompress(c Codec, level int, budgetBytes int64) (Batch, error) {
 	records, release, err := b.unpack(budgetBytes)
