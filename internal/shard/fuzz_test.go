@@ -97,3 +97,19 @@ func FuzzDedup(f *testing.F) {
 		})
 	})
 }
+
+// FuzzNote restores notes from a checkpoint: what is restored is checkpointed the
+// same.
+func FuzzNote(f *testing.F) {
+	f.Add(noteKey([]byte("ledger"), []byte("key")), []byte("value"))
+	f.Add([]byte{'n', 255, 255}, []byte{})
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		if len(key) == 0 || key[0] != 'n' {
+			return
+		}
+		m := New(nil)
+		if m.restoreNote(key, value) == nil && string(m.noteState(string(key))) != string(value) {
+			t.Fatalf("%x became %x", value, m.noteState(string(key)))
+		}
+	})
+}

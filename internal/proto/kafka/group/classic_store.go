@@ -2,8 +2,11 @@ package group
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
+
+var errKept = errors.New("group: stored state: a member that is nothing")
 
 // Subscribed lists the topics that members read, where they are consumers.
 func (g *Classic) Subscribed() []string {
@@ -57,6 +60,9 @@ func DecodeClassic(kept map[string]string, o Options, now Millis) (*Classic, err
 	g := NewClassic(o, s.Since)
 	g.generation, g.protocolType = s.Generation, s.ProtocolType
 	for _, m := range s.Members {
+		if m == nil {
+			return nil, errKept
+		}
 		g.add(m)
 		g.beat(m, now)
 	}
