@@ -117,7 +117,8 @@ func (c *conn) makeMissing(specs []broker.TopicSpec, answer *kmsg.MetadataRespon
 func (c *conn) metadataOf(asked *kmsg.MetadataRequestTopic, rights bool) kmsg.MetadataResponseTopic {
 	unknown := kmsg.NewMetadataResponseTopic()
 	unknown.Topic, unknown.TopicID = asked.Topic, asked.TopicID
-	if asked.Topic == nil {
+	if asked.Topic == nil || asked.TopicID != [16]byte{} {
+		unknown.Topic = nil
 		t, err := c.session.TopicByID(asked.TopicID)
 		if err != nil || !c.sees(t.Name) {
 			unknown.ErrorCode = kerr.UnknownTopicID.Code

@@ -32,6 +32,7 @@ func (c *conn) describeClientQuotas(r *request) (kmsg.Response, error) {
 			return answer, nil
 		}
 	}
+	answer.Entries = []kmsg.DescribeClientQuotasResponseEntry{} // null is what Java's administrators trip over
 	entities, values := c.server.quotas.all()
 	for i, e := range entities {
 		if !asksFor(m, e) {

@@ -65,4 +65,8 @@ func TestQuotas(t *testing.T) {
 	if err != nil || len(answer.Entries) != 2 || *answer.Entries[0].Entity[0].Name != "slow" || answer.Entries[0].Values[0].Value != 20_000 {
 		t.Fatalf("%+v %v", answer, err)
 	}
+	m.Components[0].MatchType, m.Components[0].Match = kmsg.QuotasMatchTypeExact, kmsg.StringPtr("nobody")
+	if answer, err = m.RequestWith(ctx, c); err != nil || answer.Entries == nil || len(answer.Entries) != 0 {
+		t.Fatalf("%+v %v", answer, err) // null is for errors
+	}
 }

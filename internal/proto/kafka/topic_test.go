@@ -189,6 +189,27 @@ func TestTopicsAreDeletedByID(t *testing.T) {
 	}
 }
 
+// Java's administrators send an empty name next to the id.
+func TestTopicsAreDescribedByID(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	a := newAdmin(t, address)
+	out, err := a.create("t", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []*string{nil, kmsg.StringPtr("")} {
+		m := kmsg.NewPtrMetadataRequest()
+		m.Topics = []kmsg.MetadataRequestTopic{{TopicID: out.TopicID, Topic: name}, {TopicID: [16]byte{1}, Topic: name}}
+		for _, topic := range ask[*kmsg.MetadataResponse](a, m).Topics {
+			err := kerr.ErrorForCode(topic.ErrorCode)
+			if there := topic.TopicID == out.TopicID; there && (err != nil || *topic.Topic != "t") || !there && (err != kerr.UnknownTopicID || topic.Topic != nil) {
+				t.Errorf("%v: %+v", err, topic)
+			}
+		}
+	}
+}
+
 func TestManyTopicsOfOneRequest(t *testing.T) {
 	address, stop := start(t, vfs.NewMem())
 	defer stop()
