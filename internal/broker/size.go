@@ -1,12 +1,28 @@
 package broker
 
 import (
+	"math"
+
 	"weir/internal/meta"
 	"weir/internal/shard"
 )
 
 // Dir is where the broker keeps its files.
 func (b *Broker) Dir() string { return b.engine.options.Dir }
+
+// Disk tells the size in bytes of the volume the broker's files are on, and how
+// much of it is free; -1 is unknown.
+func (b *Broker) Disk() (total, free int64) {
+	o := &b.engine.options
+	return diskBytes(o.FS.Total(o.Dir)), diskBytes(o.FS.Free(o.Dir))
+}
+
+func diskBytes(n uint64, err error) int64 {
+	if err != nil || n > math.MaxInt64 {
+		return -1
+	}
+	return int64(n)
+}
 
 // TopicBytes tells about how much of the disk each partition of topics takes; of a
 // topic that is not there it has nothing.

@@ -134,6 +134,13 @@ func (i *injectFS) Free(dir string) (uint64, error) {
 	return i.fs.Free(dir)
 }
 
+func (i *injectFS) Total(dir string) (uint64, error) {
+	if err := i.f(Op{Kind: OpFree, Name: dir}); err != nil {
+		return 0, err
+	}
+	return i.fs.Total(dir)
+}
+
 type injectFile struct {
 	file File
 	name string // as opened; a rename does not change it

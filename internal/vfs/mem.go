@@ -287,6 +287,16 @@ func (m *Mem) Free(string) (uint64, error) {
 	return uint64(max(0, m.mu.limit-m.mu.used)), nil
 }
 
+// Total implements FS.
+func (m *Mem) Total(string) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.limit < 0 {
+		return 1 << 40, nil
+	}
+	return uint64(m.mu.limit), nil
+}
+
 func notExist(op, name string) error {
 	return &os.PathError{Op: op, Path: name, Err: os.ErrNotExist}
 }

@@ -80,4 +80,6 @@ type FS interface {
 	Lock(name string) (io.Closer, error)
 	// Free returns the bytes this process may still allocate under dir.
 	Free(dir string) (uint64, error)
+	// Total returns the bytes of the volume that dir is on.
+	Total(dir string) (uint64, error)
 }

@@ -25,7 +25,7 @@ func (c *conn) describeConfigs(r *request) (kmsg.Response, error) {
 		configs, no := c.configsOf(asked.ResourceType, asked.ResourceName)
 		out.ErrorCode, out.ErrorMessage = no.code, no.message()
 		for _, k := range configs {
-			if asked.ConfigNames != nil && !slices.Contains(asked.ConfigNames, k.Name) {
+			if len(asked.ConfigNames) > 0 && !slices.Contains(asked.ConfigNames, k.Name) {
 				continue
 			}
 			if !m.IncludeSynonyms {
@@ -45,6 +45,9 @@ func (c *conn) describeConfigs(r *request) (kmsg.Response, error) {
 func (c *conn) configsOf(kind kmsg.ConfigResourceType, name string) ([]kmsg.DescribeConfigsResponseResourceConfig, refusal) {
 	switch kind {
 	case kmsg.ConfigResourceTypeTopic:
+		if name == "" {
+			return nil, refusal{kerr.InvalidRequest.Code, noDefaultTopic}
+		}
 		if text := topicNameError(name); text != "" {
 			return nil, refusal{kerr.InvalidTopicException.Code, text}
 		}

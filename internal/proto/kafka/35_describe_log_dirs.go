@@ -25,6 +25,7 @@ func (c *conn) describeLogDirs(r *request) (kmsg.Response, error) {
 	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = c.server.options.Broker.Dir()
+	dir.TotalBytes, dir.UsableBytes = c.server.options.Broker.Disk()
 	for i, sizes := range c.session.TopicBytes(names) {
 		topic := kmsg.NewDescribeLogDirsResponseDirTopic()
 		topic.Topic = names[i]

@@ -111,10 +111,15 @@ func operateList(have, values []string, op kmsg.IncrementalAlterConfigOp) []stri
 	return have
 }
 
+const noDefaultTopic = "Default topic resources are not allowed."
+
 // alter changes the settings of a resource, or only says whether it could.
 func (c *conn) alter(at resource, validateOnly bool, change change) refusal {
 	switch at.kind {
 	case kmsg.ConfigResourceTypeTopic:
+		if at.name == "" {
+			return refusal{kerr.InvalidRequest.Code, noDefaultTopic}
+		}
 		return c.alterTopic(at.name, validateOnly, change)
 	case kmsg.ConfigResourceTypeGroupConfig:
 		return c.alterGroupSettings(at.name, validateOnly, change)

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -26,11 +27,9 @@ func (c *conn) describeClientQuotas(r *request) (kmsg.Response, error) {
 		answer.ErrorCode, answer.ErrorMessage = kerr.ClusterAuthorizationFailed.Code, &kerr.ClusterAuthorizationFailed.Description
 		return answer, nil
 	}
-	for i := range m.Components {
-		if x := &m.Components[i]; x.EntityType != entityUser && x.EntityType != entityClient {
-			answer.ErrorCode, answer.ErrorMessage = kerr.UnsupportedVersion.Code, kmsg.StringPtr("Custom entity type '"+x.EntityType+"' not supported")
-			return answer, nil
-		}
+	if no := checkComponents(m.Components); no.code != errNone {
+		answer.ErrorCode, answer.ErrorMessage = no.code, no.message()
+		return answer, nil
 	}
 	answer.Entries = []kmsg.DescribeClientQuotasResponseEntry{} // null is what Java's administrators trip over
 	entities, values := c.server.quotas.all()
@@ -57,6 +56,32 @@ func (c *conn) describeClientQuotas(r *request) (kmsg.Response, error) {
 		answer.Entries = append(answer.Entries, out)
 	}
 	return answer, nil
+}
+
+// checkComponents says what is wrong with what a client asks for.
+func checkComponents(all []kmsg.DescribeClientQuotasRequestComponent) refusal {
+	seen := map[string]bool{}
+	for i := range all {
+		x := &all[i]
+		text := ""
+		switch {
+		case x.EntityType == "":
+			text = "Unexpected empty entity type"
+		case seen[x.EntityType]:
+			text = "Duplicate filter entity type: " + x.EntityType
+		case x.EntityType != entityUser && x.EntityType != entityClient:
+			return refusal{kerr.UnsupportedVersion.Code, "Custom entity type '" + x.EntityType + "' not supported"}
+		case x.MatchType == kmsg.QuotasMatchTypeExact && x.Match == nil:
+			text = "Request specifies MATCH_TYPE_EXACT, but no match string"
+		case x.MatchType < kmsg.QuotasMatchTypeExact || x.MatchType > kmsg.QuotasMatchTypeAny:
+			text = fmt.Sprintf("Unknown match type %d", x.MatchType)
+		}
+		if text != "" {
+			return refusal{kerr.InvalidRequest.Code, text}
+		}
+		seen[x.EntityType] = true
+	}
+	return refusal{}
 }
 
 // asksFor says whether every component of the request fits the entity, and in a

@@ -32,11 +32,13 @@ func (c *conn) describeUserScramCredentials(r *request) (kmsg.Response, error) {
 			names = append(names, u.Name)
 		}
 	}
-	for i, name := range names {
+	same := func(name *string) string { return *name }
+	twice := repeated(names, same)
+	for _, name := range distinct(names, same) {
 		out := kmsg.NewDescribeUserSCRAMCredentialsResponseResult()
 		out.User = name
 		switch {
-		case slices.Contains(names[:i], name):
+		case twice[name]:
 			out.ErrorCode, out.ErrorMessage = kerr.DuplicateResource.Code, kmsg.StringPtr("Cannot describe SCRAM credentials for the same user twice in a single request: "+name)
 		case all[name] == nil:
 			out.ErrorCode, out.ErrorMessage = kerr.ResourceNotFound.Code, kmsg.StringPtr("Attempt to describe a user credential that does not exist: "+name)

@@ -3,6 +3,8 @@ package kafka
 import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"maps"
+	"slices"
 
 	"weir/internal/auth"
 	"weir/internal/broker"
@@ -37,10 +39,14 @@ func (c *conn) alterUserScramCredentials(r *request) (kmsg.Response, error) {
 		}
 		answer.Results = append(answer.Results, out)
 	}
+	for _, name := range slices.Sorted(maps.Keys(times)) {
+		if times[name] > 1 {
+			result(name, kerr.DuplicateResource.Code, "A user credential cannot be altered twice in the same request")
+		}
+	}
 	for i := range m.Deletions {
 		d := &m.Deletions[i]
 		if times[d.Name] > 1 {
-			result(d.Name, kerr.DuplicateResource.Code, "A user credential cannot be altered twice in the same request")
 			continue
 		}
 		code, text := c.deleteScram(d)
@@ -49,7 +55,6 @@ func (c *conn) alterUserScramCredentials(r *request) (kmsg.Response, error) {
 	for i := range m.Upsertions {
 		u := &m.Upsertions[i]
 		if times[u.Name] > 1 {
-			result(u.Name, kerr.DuplicateResource.Code, "A user credential cannot be altered twice in the same request")
 			continue
 		}
 		code, text := c.upsertScram(u)

@@ -187,3 +187,67 @@ func TestProducersAreRefusedInWordsOfTheirVersion(t *testing.T) {
 		c.wants("not enlisted", in[*kmsg.ProduceResponse](c, produce, version, version).Topics[0].Partitions[0].ErrorCode, want)
 	}
 }
+
+func TestAdministratorsAreAnsweredAsByKafka(t *testing.T) {
+	disk := vfs.NewMem()
+	address, stop := start(t, disk)
+	defer stop()
+	c := call(t, address)
+	create := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "a", 1, 1
+	create.Topics = append(create.Topics, topic)
+	c.wants("create", in[*kmsg.CreateTopicsResponse](c, create, 7, 7).Topics[0].ErrorCode, nil)
+	describe := kmsg.NewPtrDescribeConfigsRequest()
+	describe.Resources = []kmsg.DescribeConfigsRequestResource{
+		{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: "a", ConfigNames: []string{}},
+		{ResourceType: kmsg.ConfigResourceTypeTopic},
+		{ResourceType: kmsg.ConfigResourceTypeGroupConfig},
+	}
+	described := in[*kmsg.DescribeConfigsResponse](c, describe, 4, 4)
+	if n := len(described.Resources[0].Configs); n < 20 {
+		t.Errorf("no names are all settings, not %d", n)
+	}
+	c.wants("configs of every topic", described.Resources[1].ErrorCode, kerr.InvalidRequest)
+	c.wants("configs of every group", described.Resources[2].ErrorCode, kerr.InvalidRequest)
+
+	x := "x"
+	for name, row := range map[string]struct {
+		components []kmsg.DescribeClientQuotasRequestComponent
+		want       *kerr.Error
+	}{
+		"all":        {nil, nil},
+		"one":        {[]kmsg.DescribeClientQuotasRequestComponent{{EntityType: "user", Match: &x}}, nil},
+		"two of one": {[]kmsg.DescribeClientQuotasRequestComponent{{EntityType: "user", Match: &x}, {EntityType: "user", Match: &x}}, kerr.InvalidRequest},
+		"no name":    {[]kmsg.DescribeClientQuotasRequestComponent{{EntityType: "user"}}, kerr.InvalidRequest},
+		"no type":    {[]kmsg.DescribeClientQuotasRequestComponent{{Match: &x}}, kerr.InvalidRequest},
+		"match":      {[]kmsg.DescribeClientQuotasRequestComponent{{EntityType: "user", MatchType: 9}}, kerr.InvalidRequest},
+		"own type":   {[]kmsg.DescribeClientQuotasRequestComponent{{EntityType: "dog", Match: &x}}, kerr.UnsupportedVersion},
+	} {
+		m := kmsg.NewPtrDescribeClientQuotasRequest()
+		m.Components = row.components
+		c.wants("quotas: "+name, in[*kmsg.DescribeClientQuotasResponse](c, m, 1, 1).ErrorCode, row.want)
+	}
+
+	alter := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
+	alter.Deletions = []kmsg.AlterUserSCRAMCredentialsRequestDeletion{{Name: "guest", Mechanism: 1}, {Name: "guest", Mechanism: 2}}
+	altered := in[*kmsg.AlterUserSCRAMCredentialsResponse](c, alter, 0, 0)
+	if c.wants("credentials", altered.Results[0].ErrorCode, kerr.DuplicateResource); len(altered.Results) != 1 {
+		t.Error(altered.Results)
+	}
+	scram := kmsg.NewPtrDescribeUserSCRAMCredentialsRequest()
+	scram.Users = []kmsg.DescribeUserSCRAMCredentialsRequestUser{{Name: "guest"}, {Name: "guest"}}
+	told := in[*kmsg.DescribeUserSCRAMCredentialsResponse](c, scram, 0, 0)
+	if c.wants("credentials", told.Results[0].ErrorCode, kerr.DuplicateResource); len(told.Results) != 1 {
+		t.Error(told.Results)
+	}
+	dir := in[*kmsg.DescribeLogDirsResponse](c, kmsg.NewPtrDescribeLogDirsRequest(), 4, 4).Dirs[0]
+	if free, err := disk.Free("/"); err != nil || dir.TotalBytes != int64(free) || dir.UsableBytes != int64(free) {
+		t.Error(dir.TotalBytes, dir.UsableBytes, free, err) // memory has as much as it has free
+	}
+	cluster := kmsg.NewPtrDescribeClusterRequest()
+	for kind, want := range map[int8]*kerr.Error{1: nil, 2: kerr.MismatchedEndpointType, 9: kerr.UnsupportedEndpointType} {
+		cluster.EndpointType = kind
+		c.wants("endpoint", in[*kmsg.DescribeClusterResponse](c, cluster, 2, 2).ErrorCode, want)
+	}
+}

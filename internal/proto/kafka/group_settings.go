@@ -208,7 +208,10 @@ func checkGroupSettings(own config.Values) refusal {
 
 // describeGroupSettings lists the settings of a group.
 func (c *conn) describeGroupSettings(group string) ([]kmsg.DescribeConfigsResponseResourceConfig, refusal) {
-	if group == "" || c.session.MayGroup(auth.DescribeConfigs, group) != nil {
+	if group == "" {
+		return nil, refusal{kerr.InvalidRequest.Code, "Default group resources are not allowed."}
+	}
+	if c.session.MayGroup(auth.DescribeConfigs, group) != nil {
 		return nil, refusal{kerr.GroupAuthorizationFailed.Code, ""}
 	}
 	own := config.Values(c.groupSettings(group))
