@@ -35,7 +35,7 @@ func failLoop(o *options, dir string, rng *rand.Rand) error {
 }
 
 func (w *world) failOnce(o *options, dir string, rng *rand.Rand) error {
-	n := 60 + rng.IntN(300)
+	n := 40 + rng.IntN(200) // of one thread: that is how strace counts
 	call := []string{"fdatasync", "pwritev"}[rng.IntN(2)]
 	wrap := []string{
 		"strace", "-f", "-o", os.DevNull, "-e", "trace=" + call,
@@ -55,7 +55,7 @@ func (w *world) failOnce(o *options, dir string, rng *rand.Rand) error {
 	select {
 	case <-p.exited:
 	case <-time.After(readyMax):
-		p.kill()
+		p.dump()
 		return fmt.Errorf("the broker did not end after %s %d failed", call, n)
 	}
 	close(stop)

@@ -102,6 +102,16 @@ func (p *process) kill() {
 	<-p.exited
 }
 
+// dump has the process write what its goroutines do, before it is killed.
+func (p *process) dump() {
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGQUIT)
+	select {
+	case <-p.exited:
+	case <-time.After(5 * time.Second):
+		p.kill()
+	}
+}
+
 // pause stops the process for a while.
 func (p *process) pause(d time.Duration) {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGSTOP)
