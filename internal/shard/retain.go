@@ -50,18 +50,6 @@ func (m *Machine) keptByAge(l *Log) record.Offset {
 	return first
 }
 
-// timestamp is a tail message's time, if it is still there.
-func (m *Machine) timestamp(l *Log, o record.Offset) (int64, bool) {
-	if o < l.tail.Base() || o >= l.tail.End() || !l.wanted(o) {
-		return 0, false
-	}
-	var e record.Envelope
-	if _, err := record.Decode(m.tail.Record(l.tail.At(o)), &e); err != nil {
-		return 0, false
-	}
-	return e.Timestamp, true
-}
-
 // keptByBytes is the first offset of what fits the limit. A shelved run that does
 // not fit whole keeps its part of it, as if its messages were of one size.
 func (m *Machine) keptByBytes(l *Log) record.Offset {

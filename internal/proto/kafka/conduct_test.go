@@ -251,3 +251,22 @@ func TestAdministratorsAreAnsweredAsByKafka(t *testing.T) {
 		c.wants("endpoint", in[*kmsg.DescribeClusterResponse](c, cluster, 2, 2).ErrorCode, want)
 	}
 }
+
+func TestFeaturesStay(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	c := call(t, address)
+	for level, want := range map[int16]*kerr.Error{2: nil, 1: kerr.InvalidUpdateVersion, 9: kerr.InvalidUpdateVersion} {
+		m := kmsg.NewPtrUpdateFeaturesRequest()
+		m.FeatureUpdates = []kmsg.UpdateFeaturesRequestFeatureUpdate{{Feature: "transaction.version", MaxVersionLevel: level, UpgradeType: 1}}
+		c.wants("update", in[*kmsg.UpdateFeaturesResponse](c, m, 2, 2).ErrorCode, want)
+	}
+	create := kmsg.NewPtrCreateTopicsRequest()
+	create.Topics = []kmsg.CreateTopicsRequestTopic{{Topic: "a", NumPartitions: 1, ReplicationFactor: 1}}
+	c.wants("create", in[*kmsg.CreateTopicsResponse](c, create, 7, 7).Topics[0].ErrorCode, nil)
+	list := kmsg.NewPtrListConfigResourcesRequest()
+	list.ResourceTypes = []int8{int8(kmsg.ConfigResourceTypeTopic)}
+	if r := in[*kmsg.ListConfigResourcesResponse](c, list, 1, 1); len(r.ConfigResources) != 1 || r.ConfigResources[0].Name != "a" {
+		t.Error(r.ErrorCode, r.ConfigResources)
+	}
+}

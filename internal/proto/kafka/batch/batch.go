@@ -70,9 +70,6 @@ func (b Batch) Codec() Codec { return Codec(b.Attributes() & codecMask) }
 // AppendTime says that all records have the time at which they were stored.
 func (b Batch) AppendTime() bool { return b.Attributes()&appendTimeFlag != 0 }
 
-// Transactional says that the records belong to a transaction.
-func (b Batch) Transactional() bool { return b.Attributes()&transactFlag != 0 }
-
 // Control says that the records are Kafka's own.
 func (b Batch) Control() bool { return b.Attributes()&controlFlag != 0 }
 

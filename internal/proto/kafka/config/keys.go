@@ -1,9 +1,7 @@
 package config
 
 import (
-	"maps"
 	"math"
-	"slices"
 )
 
 // The settings that have an effect by themselves.
@@ -108,9 +106,6 @@ var byName = func() map[string]*Key {
 
 // Keys lists all settings of a topic by name.
 func Keys() []Key { return keys }
-
-// Names are those of all settings.
-func Names() []string { return slices.Sorted(maps.Keys(byName)) }
 
 // Find returns a setting, or nil.
 func Find(name string) *Key { return byName[name] }
