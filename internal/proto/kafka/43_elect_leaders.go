@@ -5,6 +5,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// electUnclean is the last kind of election there is.
+const electUnclean = 1
+
 // electLeaders has nothing to do: every partition is led by its only copy.
 func (c *conn) electLeaders(r *request) (kmsg.Response, error) {
 	m := kmsg.NewPtrElectLeadersRequest()
@@ -12,6 +15,9 @@ func (c *conn) electLeaders(r *request) (kmsg.Response, error) {
 		return nil, err
 	}
 	answer := kmsg.NewPtrElectLeadersResponse()
+	if m.ElectionType < 0 || m.ElectionType > electUnclean {
+		answer.ErrorCode = kerr.InvalidRequest.Code
+	}
 	for i := range m.Topics {
 		t := &m.Topics[i]
 		out := kmsg.NewElectLeadersResponseTopic()
@@ -20,7 +26,9 @@ func (c *conn) electLeaders(r *request) (kmsg.Response, error) {
 			p := kmsg.NewElectLeadersResponseTopicPartition()
 			p.Partition = number
 			no := refusal{kerr.ElectionNotNeeded.Code, "Leader election not needed for topic partition."}
-			if code := c.partitionCode(t.Topic, number); code != errNone {
+			if answer.ErrorCode != errNone {
+				no = refusal{code: answer.ErrorCode}
+			} else if code := c.partitionCode(t.Topic, number); code != errNone {
 				no = refusal{code: code}
 			}
 			p.ErrorCode, p.ErrorMessage = no.code, no.message()

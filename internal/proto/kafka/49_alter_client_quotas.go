@@ -65,8 +65,8 @@ func (c *conn) alterQuota(x *kmsg.AlterClientQuotasRequestEntry, validateOnly bo
 			return kerr.InvalidRequest.Code, "Invalid configuration key " + o.Key
 		case o.Remove:
 			change[o.Key] = nil
-		case math.IsNaN(o.Value) || math.IsInf(o.Value, 0) || o.Value < 1:
-			return kerr.InvalidRequest.Code, "Quota " + o.Key + " must be at least 1"
+		case math.IsNaN(o.Value) || math.IsInf(o.Value, 0) || o.Value < 1 || o.Value != math.Trunc(o.Value):
+			return kerr.InvalidRequest.Code, "Quota " + o.Key + " must be a whole number, at least 1"
 		default:
 			change[o.Key] = &o.Value
 		}

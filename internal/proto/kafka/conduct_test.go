@@ -245,6 +245,18 @@ func TestAdministratorsAreAnsweredAsByKafka(t *testing.T) {
 	if free, err := disk.Free("/"); err != nil || dir.TotalBytes != int64(free) || dir.UsableBytes != int64(free) {
 		t.Error(dir.TotalBytes, dir.UsableBytes, free, err) // memory has as much as it has free
 	}
+	elect := kmsg.NewPtrElectLeadersRequest()
+	elect.Topics = []kmsg.ElectLeadersRequestTopic{{Topic: "a", Partitions: []int32{0}}}
+	for kind, want := range map[int8]*kerr.Error{0: kerr.ElectionNotNeeded, 9: kerr.InvalidRequest} {
+		elect.ElectionType = kind
+		c.wants("election", in[*kmsg.ElectLeadersResponse](c, elect, 2, 2).Topics[0].Partitions[0].ErrorCode, want)
+	}
+	quota := kmsg.NewPtrAlterClientQuotasRequest()
+	quota.Entries = []kmsg.AlterClientQuotasRequestEntry{{
+		Entity: []kmsg.AlterClientQuotasRequestEntryEntity{{Type: "user", Name: &x}},
+		Ops:    []kmsg.AlterClientQuotasRequestEntryOp{{Key: "producer_byte_rate", Value: 1.5}},
+	}}
+	c.wants("half a byte", in[*kmsg.AlterClientQuotasResponse](c, quota, 1, 1).Entries[0].ErrorCode, kerr.InvalidRequest)
 	cluster := kmsg.NewPtrDescribeClusterRequest()
 	for kind, want := range map[int8]*kerr.Error{1: nil, 2: kerr.MismatchedEndpointType, 9: kerr.UnsupportedEndpointType} {
 		cluster.EndpointType = kind

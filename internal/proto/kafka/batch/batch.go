@@ -39,7 +39,6 @@ const (
 	magic          = 2
 	codecMask      = 7
 	appendTimeFlag = 1 << 3
-	transactFlag   = 1 << 4
 	controlFlag    = 1 << 5
 )
 
