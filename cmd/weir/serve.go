@@ -48,7 +48,7 @@ func serveCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&data, "data", "", "data directory (default weir-data)")
 	f.StringVar(&file, "config", "", "YAML configuration file")
-	f.StringArrayVar(&doors, "listen", nil, "NAME=HOST:PORT of a door, or NAME=off; doors: amqp, amqps, http")
+	f.StringArrayVar(&doors, "listen", nil, "NAME=HOST:PORT of a door, or NAME=off; doors: amqp, amqps, kafka, kafkas, http")
 	f.StringArrayVar(&settings, "set", nil, "KEY=VALUE of any setting, such as storage.shards=2")
 	return c
 }
