@@ -17,8 +17,10 @@ import (
 // Broker is a broker process of a scenario's own.
 type Broker struct {
 	// URL of its AMQP door; the same after a restart.
-	URL  string
-	port int
+	URL string
+	// Kafka is the address of its Kafka door, likewise.
+	Kafka string
+	port  int
 	dir  string
 	cmd  *exec.Cmd
 }
@@ -44,9 +46,14 @@ func StartBroker() (*Broker, error) {
 		return nil, err
 	}
 	b := &Broker{dir: dir}
-	if b.port, err = freePort(); err != nil {
+	if b.port, err = freePort(0); err != nil {
 		return nil, err
 	}
+	kafka, err := freePort(b.port)
+	if err != nil {
+		return nil, err
+	}
+	b.Kafka = fmt.Sprintf("127.0.0.1:%d", kafka)
 	b.URL = fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", b.port)
 	return b, b.Start()
 }
@@ -59,7 +66,7 @@ func (b *Broker) Start() error {
 	}
 	defer func() { _ = log.Close() }()
 	b.cmd = exec.Command(os.Getenv("CLIENTS_BIN"), "serve", "--data", filepath.Join(b.dir, "data"),
-		"--listen", fmt.Sprintf("amqp=127.0.0.1:%d", b.port), "--listen", "http=off", "--listen", "kafka=off")
+		"--listen", fmt.Sprintf("amqp=127.0.0.1:%d", b.port), "--listen", "http=off", "--listen", "kafka="+b.Kafka)
 	b.cmd.Stderr = log
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {
@@ -115,10 +122,13 @@ func (b *Broker) Close() {
 }
 
 // freePort is one below the ephemeral range, so that no outgoing connection
-// takes it while the broker is down.
-func freePort() (int, error) {
+// takes it while the broker is down; it is not the one that is taken.
+func freePort(taken int) (int, error) {
 	for n := range 200 {
 		port := 20000 + (os.Getpid()*7+n*13+11)%10000
+		if port == taken {
+			continue
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			return port, l.Close()

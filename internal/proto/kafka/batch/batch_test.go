@@ -216,3 +216,45 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestLargeBatchesAreCheckedAsSmallOnes compares the check of what passes through
+// with that of what is unpacked as a whole.
+func TestLargeBatchesAreCheckedAsSmallOnes(t *testing.T) {
+	var messages []record.Message
+	for i := range 6000 {
+		messages = append(messages, record.Message{
+			Delta: uint32(i), Timestamp: int64(i%100 + 1), Key: []byte("k"), Value: make([]byte, 1000),
+			Headers: []record.Header{{Name: []byte("h"), Value: nil}},
+		})
+	}
+	messages[77].Key = nil
+	whole, err := build(t, batch.None, 6000, messages).Check(1 << 30)
+	if err != nil || whole.Keyless != 77 || whole.Bytes < 6_000_000 {
+		t.Fatalf("%+v %v", whole, err)
+	}
+	for _, codec := range []batch.Codec{batch.Gzip, batch.Snappy, batch.LZ4, batch.Zstd} {
+		b := build(t, codec, 6000, messages)
+		if f, err := b.Check(1 << 30); err != nil || f != whole {
+			t.Errorf("%d: %+v, not %+v: %v", codec, f, whole, err)
+		}
+		if _, err := b.Check(5 << 20); !errors.Is(err, record.ErrBudget) {
+			t.Errorf("%d: beyond the budget: %v", codec, err)
+		}
+		for name, change := range map[string]func(b batch.Batch){
+			"too many": func(b batch.Batch) {
+				binary.BigEndian.PutUint32(b[57:], 6001)
+				binary.BigEndian.PutUint32(b[23:], 6000)
+			},
+			"too few": func(b batch.Batch) {
+				binary.BigEndian.PutUint32(b[57:], 5999)
+				binary.BigEndian.PutUint32(b[23:], 5998)
+			},
+		} {
+			b := build(t, codec, 6000, messages)
+			change(b)
+			if _, err := b.Check(1 << 30); !errors.Is(err, record.ErrMalformed) {
+				t.Errorf("%d, %s: %v", codec, name, err)
+			}
+		}
+	}
+}

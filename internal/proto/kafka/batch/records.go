@@ -2,6 +2,7 @@ package batch
 
 import (
 	"encoding/binary"
+	"errors"
 	"iter"
 
 	"weir/internal/record"
@@ -145,7 +146,14 @@ type Facts struct {
 // Check looks at every record of a batch. An error says that they are not what
 // the head of the batch promises, or take more than the budget.
 func (b Batch) Check(budgetBytes int64) (Facts, error) {
-	records, release, err := b.unpack(budgetBytes)
+	quick := budgetBytes
+	if c := b.Codec(); c == Gzip || c == LZ4 || c == Zstd {
+		quick = min(budgetBytes, quickBytes)
+	}
+	records, release, err := b.unpack(quick)
+	if errors.Is(err, record.ErrBudget) && quick < budgetBytes {
+		return b.checkStream(budgetBytes)
+	}
 	if err != nil {
 		return Facts{}, err
 	}
@@ -153,19 +161,24 @@ func (b Batch) Check(budgetBytes int64) (Facts, error) {
 	f := Facts{Bytes: int64(len(records)), Dense: b.Count() == b.LastDelta()+1, Keyless: -1}
 	first := true
 	err = b.walk(records, func(_ []byte, m *record.Message) bool {
-		if first || m.Timestamp > f.MaxTime {
-			f.MaxTime, f.MaxDelta = m.Timestamp, m.Delta
-		}
-		if first || m.Timestamp < f.MinTime {
-			f.MinTime, f.MinDelta = m.Timestamp, m.Delta
-		}
-		if m.Key == nil && f.Keyless < 0 {
-			f.Keyless = int64(m.Delta)
-		}
+		f.note(m, first, m.Key == nil)
 		first = false
 		return true
 	})
 	return f, err
+}
+
+// note takes in what a record tells.
+func (f *Facts) note(m *record.Message, first, keyless bool) {
+	if first || m.Timestamp > f.MaxTime {
+		f.MaxTime, f.MaxDelta = m.Timestamp, m.Delta
+	}
+	if first || m.Timestamp < f.MinTime {
+		f.MinTime, f.MinDelta = m.Timestamp, m.Delta
+	}
+	if keyless && f.Keyless < 0 {
+		f.Keyless = int64(m.Delta)
+	}
 }
 
 // WithoutKey returns the deltas of the records that have no key, at most so many.
