@@ -38,6 +38,9 @@ func flexible(key, version int16) bool {
 // decode reads the body of a request into m.
 func (r *request) decode(m kmsg.Request) error {
 	m.SetVersion(r.version)
+	if m.IsFlexible() && !r.sound() {
+		return fmt.Errorf("%w: request of key %d version %d", errFrame, r.key, r.version)
+	}
 	if err := m.ReadFrom(r.body); err != nil {
 		return fmt.Errorf("kafka: request of key %d version %d: %w", r.key, r.version, err)
 	}
