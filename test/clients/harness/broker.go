@@ -21,8 +21,8 @@ type Broker struct {
 	// Kafka is the address of its Kafka door, likewise.
 	Kafka string
 	port  int
-	dir  string
-	cmd  *exec.Cmd
+	dir   string
+	cmd   *exec.Cmd
 }
 
 // running are the processes to kill when the program ends early.
