@@ -121,6 +121,9 @@ func (c *conn) find(r *request) (*api, error) {
 		return nil, fmt.Errorf("kafka: key %d version %d is not offered", r.key, r.version)
 	}
 	if a.open && c.session == nil {
+		if c.login != nil {
+			return nil, fmt.Errorf("kafka: key %d before the login is over", r.key)
+		}
 		return a, c.openSession()
 	}
 	if a.open && c.expired() {

@@ -2,7 +2,10 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +94,27 @@ func TestScramCredentialsAreAltered(t *testing.T) {
 	}
 	if err := alter(drop); !errors.Is(err, kerr.ResourceNotFound) {
 		t.Error(err)
+	}
+}
+
+func TestNothingIsAnsweredBeforeTheLoginIsOver(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	handshake := append([]byte{0, 0, 0, 17, 0, 17, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0, 5}, "PLAIN"...)
+	metadata := []byte{0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 2, 0xff, 0xff, 0, 0, 0, 0}
+	if _, err := c.Write(append(handshake, metadata...)); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := io.ReadAll(c) // the error says how the connection ended
+	if len(all) < 8 || int(binary.BigEndian.Uint32(all)) != len(all)-4 || all[7] != 1 {
+		t.Errorf("%x", all)
 	}
 }

@@ -58,6 +58,7 @@ def queue():
         expect([m.value() for m in read(name, 50)], [b"%d" % i for i in range(50)], "through Kafka")
         with consumer(name) as c:
             take(c, 50)
+            c.commit(asynchronous=False)
             nothing(c)
         produce(name, [b"from Kafka"])
         got = [body for _, _, body in take_amqp(channel, name, 51)]
