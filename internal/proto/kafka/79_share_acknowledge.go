@@ -48,7 +48,7 @@ func (c *conn) shareAcknowledge(r *request) (kmsg.Response, error) {
 		t.TopicID = m.Topics[i].TopicID
 		for _, p := range parts[i] {
 			out := kmsg.NewShareAcknowledgeResponseTopicPartition()
-			out.Partition, out.ErrorCode = p.number, w.codes[p]
+			out.Partition, out.ErrorCode = p.number, c.acknowledged(w, p)
 			t.Partitions = append(t.Partitions, out)
 		}
 		answer.Topics = append(answer.Topics, t)

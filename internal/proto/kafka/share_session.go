@@ -227,6 +227,18 @@ func (w *acknowledging) set(p *sharePart, code int16) {
 	w.codes[p] = code
 }
 
+// acknowledged is what became of a partition's acknowledgements. Leases that went
+// with their topic are told from those that were lost.
+func (c *conn) acknowledged(w *acknowledging, p *sharePart) int16 {
+	code := w.codes[p]
+	if code == kerr.InvalidRecordState.Code {
+		if _, gone := c.knownTopicID(p.id); gone != errNone {
+			return gone
+		}
+	}
+	return code
+}
+
 func shareCode(err *broker.Error) int16 {
 	if err.Code == broker.CodeUnknownLease {
 		return kerr.InvalidRecordState.Code
