@@ -147,6 +147,16 @@ func (f *fetching) room(i int) int {
 	return room
 }
 
+// fitting leaves out a record that is too large where another partition has some: a
+// read returns one record at least, the whole of them no more than is asked for
+// beyond the first.
+func (f *fetching) fitting(i int, offsets []record.Offset, records [][]byte) ([]record.Offset, [][]byte) {
+	if f.bytes > 0 && len(records) > 0 && len(records[0]) > f.room(i) {
+		return nil, nil
+	}
+	return offsets, records
+}
+
 func (f *fetching) count(i int) {
 	for _, r := range f.out[i].Records {
 		f.bytes += len(r)
@@ -174,6 +184,7 @@ func (f *fetching) lookAt(h *host, looks []look) {
 	ask := func(m *shard.Machine, i int) {
 		l := &looks[i]
 		l.Blobs, l.found = m.Blobs(f.queues[i].Log, f.parts[i].From, f.room(i), f.limits.Committed)
+		l.Offsets, l.Records = f.fitting(i, l.Offsets, l.Records)
 		for _, r := range l.Records {
 			f.bytes += len(r)
 		}
@@ -231,6 +242,7 @@ func (f *fetching) finish(i int, l *look) {
 				}
 			})
 		}
+		out.Offsets, out.Records = f.fitting(i, out.Offsets, out.Records)
 		f.count(i)
 	}
 }

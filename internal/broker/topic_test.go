@@ -164,3 +164,33 @@ func TestTopicsTogether(t *testing.T) {
 		t.Fatal("still there")
 	}
 }
+
+// TestFetchKeepsToItsLimit: one record however large, but no second one of another
+// partition beyond what was asked for.
+func TestFetchKeepsToItsLimit(t *testing.T) {
+	n := start(t, vfs.NewMem(), tiny)
+	s := n.session()
+	if _, err := s.CreateTopic(broker.TopicSpec{Name: "t", Partitions: 3}); err != nil {
+		t.Fatal(err)
+	}
+	for p := range 3 {
+		for i := range 300 { // the first ones are in files by the end
+			blob(t, s, "t", p, i, 1)
+		}
+	}
+	for from := range record.Offset(300) {
+		parts := []broker.FetchPart{{Topic: "t", From: from, MaxBytes: 1000}, {Topic: "t", Partition: 1, From: from, MaxBytes: 1000}, {Topic: "t", Partition: 2, From: 299 - from, MaxBytes: 1000}}
+		fetched := s.Fetch(parts, broker.FetchLimits{MinBytes: 1, MaxBytes: 300})
+		records := 0
+		for i := range fetched {
+			if fetched[i].Err != nil {
+				t.Fatal(fetched[i].Err)
+			}
+			records += len(fetched[i].Records)
+		}
+		if records != 1 {
+			t.Fatalf("%d records of more than 200 bytes in 300 from %d on", records, from)
+		}
+		broker.ReleaseFetched(fetched)
+	}
+}
