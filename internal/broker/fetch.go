@@ -109,6 +109,7 @@ type fetching struct {
 	limits  FetchLimits
 	out     []Fetched
 	bytes   int           // found by now
+	share   int           // of what one fetch reads from files, for each partition
 	more    chan struct{} // if not nil: gets a value when there is more anywhere
 }
 
@@ -123,6 +124,7 @@ func (f *fetching) once() bool {
 		}
 	}
 	failed := false
+	f.share = f.coldShare(looks)
 	for i, q := range f.queues {
 		switch {
 		case q == nil:
@@ -135,6 +137,24 @@ func (f *fetching) once() bool {
 		failed = failed || f.out[i].Err != nil
 	}
 	return failed || f.bytes >= f.limits.MinBytes
+}
+
+// What one fetch reads from files is little enough to be written to the client
+// while the processor's caches have it; a reader comes again at once.
+const (
+	coldFetchBytes = 4 << 20
+	coldShareMin   = 64 << 10
+)
+
+// coldShare divides that among the partitions that are read from files.
+func (f *fetching) coldShare(looks []look) int {
+	cold := 0
+	for i := range looks {
+		if looks[i].found && f.parts[i].From < looks[i].TailBase {
+			cold++
+		}
+	}
+	return max(max(coldFetchBytes, f.limits.MinBytes)/max(cold, 1), coldShareMin)
 }
 
 // room is how much may be read of a partition; less than 0: nothing but where it
@@ -234,6 +254,7 @@ func (f *fetching) finish(i int, l *look) {
 		out.Err = &Error{Code: CodeInvalid, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Field: "offset", Text: "offset out of bounds"}
 		out.Offsets, out.Records = nil, nil
 	case from < l.TailBase && room >= 0:
+		room = min(room, f.share)
 		f.session.fetchShelf(q, from, min(l.TailBase, l.end), room, out)
 		if len(out.Records) == 0 && out.Err == nil && l.TailBase < l.end { // compaction left nothing up to there
 			out.Err = f.session.call(q, func(m *shard.Machine) {
