@@ -194,7 +194,7 @@ func TestFetchLimits(t *testing.T) {
 	for _, row := range []struct {
 		whole, each int32
 		want        string
-	}{{1, 1, "t-0:1 t-1:0 t-2:0 "}, {1 << 20, 1, "t-0:1 t-1:0 t-2:0 "}, {2500, 1 << 20, "t-0:2 t-1:0 t-2:0 "}, {3300, 1 << 20, "t-0:2 t-1:1 t-2:0 "}, {-5, -5, "t-0:1 t-1:0 t-2:0 "}} {
+	}{{1, 1, "t-0:1 t-1:0 t-2:0 "}, {1 << 20, 1, "t-0:1 t-1:0 t-2:0 "}, {2500, 1 << 20, "t-0:2 t-1:0 t-2:0 "}, {3500, 1 << 20, "t-0:2 t-1:1 t-2:0 "}, {-5, -5, "t-0:1 t-1:0 t-2:0 "}} {
 		r := f.fetch(0, -1, all, func(m *kmsg.FetchRequest) {
 			m.MaxBytes = row.whole
 			for i := range m.Topics {
