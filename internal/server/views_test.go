@@ -424,3 +424,21 @@ func (b *both) countTo(topic, key string) (n int) {
 	}
 	return n
 }
+
+// TestProducersOfAQueue: who looks through all topics finds nobody in a queue, and
+// not that it is missing.
+func TestProducersOfAQueue(t *testing.T) {
+	b, stop := startBoth(t, t.TempDir())
+	defer stop()
+	if _, err := b.amqp.QueueDeclare("q", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	m := kmsg.NewPtrDescribeProducersRequest()
+	topic := kmsg.NewDescribeProducersRequestTopic()
+	topic.Topic, topic.Partitions = "q", []int32{0}
+	m.Topics = append(m.Topics, topic)
+	answer, err := m.RequestWith(b.ctx, b.client())
+	if err != nil || answer.Topics[0].Partitions[0].ErrorCode != 0 || len(answer.Topics[0].Partitions[0].ActiveProducers) != 0 {
+		t.Fatalf("%+v %v", answer, err)
+	}
+}

@@ -24,7 +24,7 @@ func (c *conn) describeProducers(r *request) (kmsg.Response, error) {
 				p.ErrorCode = kerr.TopicAuthorizationFailed.Code
 			} else if missing != nil || number < 0 || int(number) >= info.Partitions {
 				p.ErrorCode = kerr.UnknownTopicOrPartition.Code
-			} else {
+			} else if !info.Queue { // a queue numbers nobody's messages
 				c.producers(&p, broker.Partition{Topic: t.Topic, ID: info.ID, Number: int(number)})
 			}
 			topic.Partitions = append(topic.Partitions, p)
