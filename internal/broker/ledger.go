@@ -20,19 +20,10 @@ type Note = shard.Note
 // Ledgers are what those who coordinate remember: positions, memberships,
 // transactions. Whoever writes one has checked the session's rights.
 func (s *Session) Note(ledger string, notes []Note, done func(*Error)) *Error {
-	size := 0
-	for i := range notes {
-		size += len(notes[i].Key) + len(notes[i].Value)
-		if len(notes[i].Key) > 1<<16-1 {
-			return tooLarge()
-		}
+	wait, err := s.beginNotes(ledger, notes)
+	if err != nil {
+		return err
 	}
-	name := s.ledger(ledger)
-	if len(name) > 1<<16-1 || size > noteBytesMax {
-		return tooLarge()
-	}
-	h := s.engine.hostOfLedger(name)
-	wait := h.begin(func(dst []byte) []byte { return appendNotes(dst, name, notes) })
 	go func() {
 		if wait() {
 			done(nil)
@@ -41,6 +32,32 @@ func (s *Session) Note(ledger string, notes []Note, done func(*Error)) *Error {
 		}
 	}()
 	return nil
+}
+
+// NoteNow is Note and returns when the notes are durable.
+func (s *Session) NoteNow(ledger string, notes ...Note) *Error {
+	wait, err := s.beginNotes(ledger, notes)
+	if err == nil && !wait() {
+		err = unavailable()
+	}
+	return err
+}
+
+// beginNotes proposes notes; wait returns when they are durable, or reports false.
+func (s *Session) beginNotes(ledger string, notes []Note) (wait func() bool, err *Error) {
+	size := 0
+	for i := range notes {
+		size += len(notes[i].Key) + len(notes[i].Value)
+		if len(notes[i].Key) > 1<<16-1 {
+			return nil, tooLarge()
+		}
+	}
+	name := s.ledger(ledger)
+	if len(name) > 1<<16-1 || size > noteBytesMax {
+		return nil, tooLarge()
+	}
+	h := s.engine.hostOfLedger(name)
+	return h.begin(func(dst []byte) []byte { return appendNotes(dst, name, notes) }), nil
 }
 
 func tooLarge() *Error {

@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"maps"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -25,14 +26,28 @@ func apis() map[int16]*api {
 	return all
 }
 
+// flexibleFrom is the first version of each key whose requests have tagged fields.
+var flexibleFrom = sync.OnceValue(func() map[int16]int16 {
+	all := map[int16]int16{}
+	for key := range int16(kmsg.MaxKey + 1) {
+		r := kmsg.RequestForKey(key)
+		if r == nil {
+			continue
+		}
+		for version := int16(0); version <= r.MaxVersion(); version++ {
+			if r.SetVersion(version); r.IsFlexible() {
+				all[key] = version
+				break
+			}
+		}
+	}
+	return all
+})
+
 // flexible says whether requests of the key and version have tagged fields.
 func flexible(key, version int16) bool {
-	r := kmsg.RequestForKey(key)
-	if r == nil {
-		return false
-	}
-	r.SetVersion(version)
-	return r.IsFlexible()
+	from, any := flexibleFrom()[key]
+	return any && version >= from
 }
 
 // decode reads the body of a request into m.

@@ -47,18 +47,9 @@ func (p *producerIDs) reserve() *broker.Error {
 		next = record.ProducerID(binary.BigEndian.Uint64(noted))
 	}
 	value := binary.BigEndian.AppendUint64(nil, uint64(next+producerIDsAtOnce))
-	if err := noteAndWait(p.session, producerLedger, broker.Note{Key: producerNext, Value: value}); err != nil {
+	if err := p.session.NoteNow(producerLedger, broker.Note{Key: producerNext, Value: value}); err != nil {
 		return err
 	}
 	p.mu.next, p.mu.end = next, next+producerIDsAtOnce
 	return nil
-}
-
-// noteAndWait writes a note and returns when it is durable.
-func noteAndWait(s *broker.Session, ledger string, n broker.Note) *broker.Error {
-	done := make(chan *broker.Error, 1)
-	if err := s.Note(ledger, []broker.Note{n}, func(err *broker.Error) { done <- err }); err != nil {
-		return err
-	}
-	return <-done
 }

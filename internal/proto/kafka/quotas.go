@@ -133,7 +133,7 @@ func (q *quotas) alter(e entity, change map[string]*float64) *broker.Error {
 	if len(values) > 0 {
 		note.Value, _ = json.Marshal(values) // finite numbers always marshal
 	}
-	if err := noteAndWait(q.session, quotaLedger, note); err != nil {
+	if err := q.session.NoteNow(quotaLedger, note); err != nil {
 		return err
 	}
 	if q.mu.rules[e] = values; len(values) == 0 {

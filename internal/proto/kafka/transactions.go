@@ -171,7 +171,7 @@ func (k *transactions) start(id string, timeout time.Duration, want *identity) (
 	}
 	n := t.note
 	n.Last, n.identity, n.Timeout, n.Outcome, n.Bumped, n.Updated = n.identity, next, timeout.Milliseconds(), outcomeNone, false, k.clock.Millis()
-	if err := noteAndWait(k.session, transactionLedger(id), broker.Note{Key: id, Value: n.encode()}); err != nil {
+	if err := k.session.NoteNow(transactionLedger(id), broker.Note{Key: id, Value: n.encode()}); err != nil {
 		return identity{}, transactionCode(err)
 	}
 	t.note = n
@@ -373,7 +373,7 @@ func (k *transactions) change(id string, who identity, fenced int16, f func(n *t
 
 // amend makes a note of an open transaction the present one, durably.
 func (k *transactions) amend(t *transaction, n *transactionNote) int16 {
-	if err := noteAndWait(k.session, transactionLedger(t.id), broker.Note{Key: t.id, Value: n.encode()}); err != nil {
+	if err := k.session.NoteNow(transactionLedger(t.id), broker.Note{Key: t.id, Value: n.encode()}); err != nil {
 		return transactionCode(err)
 	}
 	t.begin(n.Begun)
@@ -421,7 +421,7 @@ func (k *transactions) forget(t *transaction, before int64) {
 	if t.open() || t.gone || t.note.Updated >= before {
 		return
 	}
-	if noteAndWait(k.session, transactionLedger(t.id), broker.Note{Key: t.id}) != nil {
+	if k.session.NoteNow(transactionLedger(t.id), broker.Note{Key: t.id}) != nil {
 		return
 	}
 	t.gone = true
