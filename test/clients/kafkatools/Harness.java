@@ -111,6 +111,11 @@ final class Harness {
     return failed == 0 ? 0 : 1;
   }
 
+  /** Prints what is no failure but worth knowing of. */
+  static void note(String text) {
+    OUT.println("note kafkatools " + text.strip().replace("\n", "\n  "));
+  }
+
   /** Runs the main method of a class on what it is to read; returns what it has printed, and wants it to succeed. */
   static String tool(String name, String input, Object... arguments) throws Exception {
     printed = new ByteArrayOutputStream();
