@@ -3,18 +3,15 @@ package broker_test
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"weir/internal/broker"
 	histories "weir/internal/history"
 	"weir/internal/record"
-	"weir/internal/vfs"
 )
 
 // requireHistory checks a history; what violates it is drawn into a file that stays.
@@ -26,56 +23,7 @@ func requireHistory(t *testing.T, h *histories.History, m histories.Model) {
 	}
 }
 
-// crashing is a disk that is cut off at a sync point of the writing, which ends a
-// life of the history.
-type crashing struct {
-	h    *histories.History
-	rng  *rand.Rand
-	disk *vfs.Mem
-
-	mu   sync.Mutex
-	left *vfs.Mem // what the cut left
-	wait int      // syncs until then; negative is never
-}
-
-func newCrashing(h *histories.History, seed uint64) *crashing {
-	return &crashing{h: h, rng: rand.New(rand.NewPCG(seed, 7)), disk: vfs.NewMem(), wait: -1}
-}
-
-// fs is the disk of one life.
-func (c *crashing) fs() vfs.FS {
-	return vfs.Inject(c.disk, func(op vfs.Op) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if op.Kind != vfs.OpSync || c.wait < 0 {
-			return nil
-		}
-		if c.wait--; c.wait >= 0 {
-			return nil
-		}
-		c.h.Crash(func() { c.left = c.disk.CrashClone(func() bool { return c.rng.IntN(2) == 0 }) })
-		return nil
-	})
-}
-
-// cutAfter cuts at one of the next so many syncs.
-func (c *crashing) cutAfter(syncs int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.wait = c.rng.IntN(syncs)
-}
-
-// reboot goes on with what the cut left, or cuts now.
-func (c *crashing) reboot() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.left == nil {
-		c.h.Crash(func() { c.left = c.disk.CrashClone(func() bool { return c.rng.IntN(2) == 0 }) })
-	}
-	c.disk, c.left, c.wait = c.left, nil, -1
-}
-
-// lives is how many lives a history has, and steps what each client does in one.
+// historyLives is how many lives a history has, and steps what each client does in one.
 const (
 	historyLives   = 3
 	historyClients = 4
@@ -152,8 +100,8 @@ func TestQueueIsLinearizable(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := histories.New()
 			run := &histories.QueueRun{History: h, Queue: "q", Seed: seed}
-			c := newCrashing(h, seed)
-			n := start(t, c.fs(), tiny)
+			c := histories.NewPower(h, seed)
+			n := start(t, c.FS(), tiny)
 			declare(t, n.session(), broker.QueueSpec{Name: "q", Durable: true})
 			for life := range historyLives {
 				var clients []histories.QueueClient
@@ -161,14 +109,14 @@ func TestQueueIsLinearizable(t *testing.T) {
 					clients = append(clients, newHistoryQueue(t, n, "q"))
 				}
 				if life < historyLives-1 {
-					c.cutAfter(2 * historySteps)
+					c.CutAfter(2 * historySteps)
 				}
 				if err := run.Live(clients, historySteps); err != nil {
 					t.Fatal(err)
 				}
-				c.reboot()
+				c.Reboot()
 				n.stop()
-				n = start(t, c.fs(), tiny)
+				n = start(t, c.FS(), tiny)
 			}
 			if err := run.Drain(newHistoryQueue(t, n, "q")); err != nil {
 				t.Fatal(err)
@@ -238,8 +186,8 @@ func TestLogIsLinearizable(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := histories.New()
 			run := &histories.LogRun{History: h, Log: "t", Seed: seed}
-			c := newCrashing(h, seed)
-			n := start(t, c.fs(), tiny)
+			c := histories.NewPower(h, seed)
+			n := start(t, c.FS(), tiny)
 			if _, err := n.session().CreateTopic(broker.TopicSpec{Name: "t", Partitions: 1}); err != nil {
 				t.Fatal(err)
 			}
@@ -249,14 +197,14 @@ func TestLogIsLinearizable(t *testing.T) {
 					clients = append(clients, historyLog{n.session()})
 				}
 				if life < historyLives-1 {
-					c.cutAfter(2 * historySteps)
+					c.CutAfter(2 * historySteps)
 				}
 				if err := run.Live(clients, historySteps); err != nil {
 					t.Fatal(err)
 				}
-				c.reboot()
+				c.Reboot()
 				n.stop()
-				n = start(t, c.fs(), tiny)
+				n = start(t, c.FS(), tiny)
 			}
 			if err := run.Drain(historyLog{n.session()}); err != nil {
 				t.Fatal(err)
@@ -304,8 +252,8 @@ func TestPositionsAreLinearizable(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			h := histories.New()
 			run := &histories.RegisterRun{History: h, Register: "g", Seed: seed}
-			c := newCrashing(h, seed)
-			n := start(t, c.fs(), tiny)
+			c := histories.NewPower(h, seed)
+			n := start(t, c.FS(), tiny)
 			if _, err := n.session().CreateTopic(broker.TopicSpec{Name: "t", Partitions: 1}); err != nil {
 				t.Fatal(err)
 			}
@@ -314,13 +262,13 @@ func TestPositionsAreLinearizable(t *testing.T) {
 				for range historyClients {
 					clients = append(clients, historyPosition{n.session()})
 				}
-				c.cutAfter(2 * historySteps)
+				c.CutAfter(2 * historySteps)
 				if err := run.Live(clients, historySteps); err != nil {
 					t.Fatal(err)
 				}
-				c.reboot()
+				c.Reboot()
 				n.stop()
-				n = start(t, c.fs(), tiny)
+				n = start(t, c.FS(), tiny)
 				if err := run.Restarted(historyPosition{n.session()}); err != nil {
 					t.Fatal(err)
 				}

@@ -10,9 +10,9 @@ import (
 // packages on a strictly lower line: siblings never see each other.
 // docs/architecture.md shows this same table.
 var layers = []string{
-	"invariant clock stats history",
+	"invariant clock stats",
 	"vfs wire",
-	"record auth proto/amqp091/codec",
+	"record auth proto/amqp091/codec history",
 	"wal segment",
 	"store checkpoint cursor route replica",
 	"shard",
