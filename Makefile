@@ -3,6 +3,7 @@
 GO ?= go
 T ?= 20s
 N ?= 20
+JOBS ?= 1
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,8 +31,8 @@ fuzz: ## every fuzz target for T (default 20s) each
 bench: ## micro-benchmarks with allocation counts
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 
-crash: ## kill -9 the real binary under load N times (default 20)
-	$(GO) run ./test/crash -n $(N)
+crash: ## kill -9 the real binary under load N times (default 20), JOBS at once
+	$(GO) run ./test/crash -n $(N) -jobs $(JOBS)
 
 clients: ## real clients of every dialect against the built binary
 	test/clients/run

@@ -11,7 +11,7 @@ import (
 const windowMax = 300
 
 // backlogMax is where a producer waits: verification reads everything.
-const backlogMax = 8000
+const backlogMax = 4000
 
 // producer publishes one sequence of messages over all lives.
 type producer struct {
@@ -69,7 +69,7 @@ func (p *producer) publish(ch *amqp.Channel, window, stop chan struct{}) error {
 		case window <- struct{}{}:
 		}
 		size := 20 + int(uint32(p.next)*2654435761)%p.spec.sizeMax
-		m := amqp.Publishing{DeliveryMode: amqp.Persistent, Body: body(p.name, p.next, size)}
+		m := message(p.name, p.next, size)
 		for _, t := range p.tracks {
 			t.sent()
 		}
@@ -90,6 +90,7 @@ func (p *producer) confirmed(sequence int, ack bool) {
 		p.world.violated(fmt.Errorf("producer %s: message %d refused", p.name, sequence))
 		return
 	}
+	p.world.confirmed.Add(1)
 	for _, t := range p.tracks {
 		p.world.violated(t.confirmed(sequence))
 	}
@@ -142,18 +143,18 @@ type receiver struct {
 	spec  spec
 	last  map[string]int // by producer
 	held  int
-	open  []received // not acknowledged
+	open  []taken // not acknowledged
 	n     int
 }
 
-type received struct {
+type taken struct {
 	delivery amqp.Delivery
 	track    *track
 	sequence int
 }
 
 func (r *receiver) take(d amqp.Delivery) error {
-	producer, sequence, err := parse(d.Body)
+	producer, sequence, err := received(&d)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (r *receiver) take(d amqp.Delivery) error {
 	if t == nil {
 		return fmt.Errorf("queue %s: a message of %s", r.spec.name, producer)
 	}
-	if err := t.delivered(sequence, r.world.life); err != nil {
+	if err := t.delivered(sequence, r.world.life, d.Redelivered); err != nil {
 		return err
 	}
 	// Two consumers share what a third gave back, in any order among them.
@@ -174,7 +175,7 @@ func (r *receiver) take(d amqp.Delivery) error {
 		r.held++
 		return nil
 	}
-	r.open = append(r.open, received{d, t, sequence})
+	r.open = append(r.open, taken{d, t, sequence})
 	if len(r.open) >= 40 {
 		r.acknowledge()
 	}

@@ -24,6 +24,7 @@ type entry struct {
 	fate  fate
 	acked time.Time // last acknowledgement sent, if not zero
 	life  int       // of the broker, when it was sent
+	seen  int       // life in which it was delivered last; 0: never
 }
 
 // track is what one producer sent to one queue, by sequence number.
@@ -55,7 +56,7 @@ func (t *track) confirmed(sequence int) error {
 }
 
 // delivered checks a delivery during load: what a client sees is durable.
-func (t *track) delivered(sequence, life int) error {
+func (t *track) delivered(sequence, life int, again bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if sequence >= len(t.entries) {
@@ -69,6 +70,26 @@ func (t *track) delivered(sequence, life int) error {
 		return t.errorf(sequence, "delivered again after its acknowledgement")
 	}
 	e.fate = stored
+	return t.marked(e, sequence, life, again)
+}
+
+// looked notes that a message was delivered to be looked at.
+func (t *track) looked(sequence, life int, again bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sequence >= len(t.entries) {
+		return t.errorf(sequence, "invented")
+	}
+	return t.marked(&t.entries[sequence], sequence, life, again)
+}
+
+// marked checks that what comes again after a crash says so.
+func (t *track) marked(e *entry, sequence, life int, again bool) error {
+	before := e.seen
+	e.seen = life
+	if before != 0 && before != life && !again {
+		return t.errorf(sequence, "was delivered in life %d and is not marked as redelivered", before)
+	}
 	return nil
 }
 

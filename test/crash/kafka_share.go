@@ -37,7 +37,7 @@ func (k *kafkaWorld) share(ctx context.Context, address string, number int) erro
 		return err
 	}
 	for ctx.Err() == nil {
-		if _, err := s.turn(ctx); err != nil {
+		if err := s.turn(ctx); err != nil {
 			return err
 		}
 	}
@@ -58,8 +58,8 @@ func (s *sharer) find(ctx context.Context) error {
 	return kerr.ErrorForCode(answer.Topics[0].ErrorCode)
 }
 
-// turn accepts what it has and takes more. It returns how much it has got.
-func (s *sharer) turn(ctx context.Context) (got int, err error) {
+// turn accepts what it has and takes more.
+func (s *sharer) turn(ctx context.Context) error {
 	group, member := groupSharers, s.member
 	m := kmsg.NewPtrShareFetchRequest()
 	m.GroupID, m.MemberID, m.ShareSessionEpoch = &group, &member, s.epoch
@@ -82,21 +82,21 @@ func (s *sharer) turn(ctx context.Context) (got int, err error) {
 	}
 	answer, err := m.RequestWith(ctx, s.client.Broker(brokerNode)) // always the same connection
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
 		if errors.Is(err, kerr.ShareSessionNotFound) { // another connection: it has been given back
 			s.epoch, s.held = 0, [topicPartitions][][2]int64{}
-			return 0, nil
+			return nil
 		}
-		return 0, err
+		return err
 	}
 	s.epoch++
 	for i := range answer.Topics {
 		for n := range answer.Topics[i].Partitions {
 			p := &answer.Topics[i].Partitions[n]
 			if err := kerr.ErrorForCode(p.AcknowledgeErrorCode); err != nil {
-				return 0, fmt.Errorf("share: partition %d: accept: %w", p.Partition, err)
+				return fmt.Errorf("share: partition %d: accept: %w", p.Partition, err)
 			}
 		}
 	}
@@ -109,12 +109,11 @@ func (s *sharer) turn(ctx context.Context) (got int, err error) {
 			p := &answer.Topics[i].Partitions[n]
 			for _, a := range p.AcquiredRecords {
 				s.held[p.Partition] = append(s.held[p.Partition], [2]int64{a.FirstOffset, a.LastOffset})
-				got += int(a.LastOffset-a.FirstOffset) + 1
 				s.kafka.world.violated(s.kafka.acquired(int(p.Partition), a.FirstOffset, a.LastOffset))
 			}
 		}
 	}
-	return got, nil
+	return nil
 }
 
 // acceptance is how far the acceptance of a record has got. One that was asked for
@@ -166,7 +165,7 @@ func (k *kafkaWorld) shareAll(ctx context.Context, address string) error {
 	}
 	var missing []string
 	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); {
-		if _, err := s.turn(ctx); err != nil {
+		if err := s.turn(ctx); err != nil {
 			return err
 		}
 		k.mu.Lock()

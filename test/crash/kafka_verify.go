@@ -20,7 +20,7 @@ func (k *kafkaWorld) verify(ctx context.Context, address string) error {
 			}
 		}
 	}
-	copies, err := k.positions(ctx, address, groupCopiers, topicIn)
+	copies, err := k.positions(ctx, address, groupCopiers)
 	if err != nil {
 		return fmt.Errorf("kafka: positions of %s: %w", groupCopiers, err)
 	}
@@ -29,7 +29,7 @@ func (k *kafkaWorld) verify(ctx context.Context, address string) error {
 			return fmt.Errorf("kafka: verify %s-%d: %w", topicOut, p, err)
 		}
 	}
-	read, err := k.positions(ctx, address, groupReaders, topicPlain)
+	read, err := k.positions(ctx, address, groupReaders)
 	if err != nil {
 		return fmt.Errorf("kafka: positions of %s: %w", groupReaders, err)
 	}
@@ -161,7 +161,7 @@ func readAll(ctx context.Context, address, topic string, p int32, level kgo.Isol
 }
 
 // positions asks where a group is, by partition; 0 where it is nowhere.
-func (k *kafkaWorld) positions(ctx context.Context, address, group, topic string) (at [topicPartitions]int64, err error) {
+func (k *kafkaWorld) positions(ctx context.Context, address, group string) (at [topicPartitions]int64, err error) {
 	c, err := kafkaClient(address)
 	if err != nil {
 		return at, err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/pprof"
+	"sync"
 	"time"
 )
 
@@ -18,33 +20,27 @@ func settings(rng *rand.Rand) []string {
 }
 
 // killLoop is the loop of lives and kills.
-func killLoop(o *options, dir string, rng *rand.Rand) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	w := newWorld()
-	begun := time.Now()
-	for i := 0; o.more(i, begun); i++ {
-		w.life++
-		if err := w.killOnce(o, dir, rng); err != nil {
-			return fmt.Errorf("life %d: %w", w.life, err)
+func (w *world) killLoop(lives int) error {
+	for range lives {
+		if err := w.killOnce(nil); err != nil {
+			return err
 		}
-		if errs := w.violations(); len(errs) > 0 {
-			return errors.Join(errs...)
+		if len(w.violations()) > 0 {
+			return nil
 		}
 	}
 	for range 2 { // the second start follows an orderly end
-		w.life++
-		if err := w.lastLook(o, dir); err != nil {
-			return fmt.Errorf("life %d: %w", w.life, err)
+		if err := w.lastLook(); err != nil {
+			return err
 		}
 	}
-	return errors.Join(w.violations()...)
+	return nil
 }
 
 // lastLook starts, verifies and ends in order.
-func (w *world) lastLook(o *options, dir string) error {
-	p, err := serve(o, dir, nil, "storage.shards=2")
+func (w *world) lastLook() error {
+	w.life++
+	p, err := serve(w, nil, "storage.shards=2")
 	if err != nil {
 		return err
 	}
@@ -55,32 +51,50 @@ func (w *world) lastLook(o *options, dir string) error {
 		cancel()
 	}
 	if err != nil {
-		p.kill()
-		return err
+		return errors.Join(err, p.dump())
 	}
 	w.quiet = time.Now()
-	fmt.Printf("life %3d: ready in %4d ms, checked, ended in order\n", w.life, p.took.Milliseconds())
+	w.print("ready in %4d ms, checked, ended in order", p.took.Milliseconds())
 	return p.terminate()
 }
 
-// killOnce is one life: perhaps killed during recovery first, checked, loaded,
-// perhaps stopped for a while, killed.
-func (w *world) killOnce(o *options, dir string, rng *rand.Rand) error {
-	with := settings(rng)
-	early := 0
-	for rng.IntN(3) == 0 && w.life > 1 {
-		p, err := launch(o, dir, nil, with...)
+// earlyKills starts the broker some times only to kill it while it recovers.
+func (w *world) earlyKills(with []string) error {
+	for w.rng.IntN(3) == 0 && w.life > 1 {
+		p, err := launch(w, nil, with...)
 		if err != nil {
 			return err
 		}
 		if _, err := p.start(); err != nil {
 			return err
 		}
-		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+		time.Sleep(time.Duration(w.rng.IntN(60)) * time.Millisecond)
 		p.kill()
-		early++
+		w.tally.early++
 	}
-	p, err := serve(o, dir, nil, with...)
+	return nil
+}
+
+// loadTime is how long a life works. In the long ones acknowledgements get old
+// enough to be final.
+func (w *world) loadTime() time.Duration {
+	if w.rng.IntN(12) == 0 {
+		return ackGrace + time.Duration(500+w.rng.IntN(1500))*time.Millisecond
+	}
+	return time.Duration(50+w.rng.IntN(700)) * time.Millisecond
+}
+
+// killOnce is one life: perhaps killed during recovery first, checked, loaded,
+// perhaps stopped for a while, killed.
+func (w *world) killOnce(wrap []string) error {
+	w.life++
+	w.tally.lives++
+	with := settings(w.rng)
+	early := w.tally.early
+	if err := w.earlyKills(with); err != nil {
+		return err
+	}
+	p, err := serve(w, wrap, with...)
 	if err != nil {
 		return err
 	}
@@ -91,25 +105,43 @@ func (w *world) killOnce(o *options, dir string, rng *rand.Rand) error {
 		err = w.declare(p)
 	}
 	if err != nil {
-		p.kill()
-		return err
+		return errors.Join(err, p.dump())
 	}
 	w.dying.Store(false)
 	stop := make(chan struct{})
 	published, acked := w.published.Load(), w.acked.Load()
-	running := w.load(p, rng, stop)
-	time.Sleep(time.Duration(50+rng.IntN(1500)) * time.Millisecond)
+	running := w.load(p, stop)
+	time.Sleep(w.loadTime())
 	w.quiet = time.Now()
-	paused := rng.IntN(4) == 0
+	paused := w.rng.IntN(4) == 0
 	if paused {
-		p.pause(time.Duration(50+rng.IntN(400)) * time.Millisecond)
-		time.Sleep(time.Duration(rng.IntN(100)) * time.Millisecond)
+		p.pause(time.Duration(50+w.rng.IntN(400)) * time.Millisecond)
+		time.Sleep(time.Duration(w.rng.IntN(100)) * time.Millisecond)
+		w.tally.pauses++
 	}
 	w.dying.Store(true)
 	p.kill()
 	close(stop)
-	running.Wait()
-	fmt.Printf("life %3d: %d early kills, ready in %4d ms, %6d published, %6d acknowledged, %v, paused %v, killed\n",
-		w.life, early, p.took.Milliseconds(), w.published.Load()-published, w.acked.Load()-acked, w.kafka, paused)
+	if err := ended(running); err != nil {
+		return err
+	}
+	w.print("%d early kills, ready in %4d ms, %6d published, %6d acknowledged, %v, paused %v, killed",
+		w.tally.early-early, p.took.Milliseconds(), w.published.Load()-published, w.acked.Load()-acked, w.kafka, paused)
 	return nil
+}
+
+// ended waits for the clients of a broker that is gone. If they do not end, what
+// they do is written out.
+func ended(running *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(time.Minute):
+		return errors.Join(errors.New("the clients of a killed broker did not end"), pprof.Lookup("goroutine").WriteTo(os.Stdout, 2))
+	}
 }

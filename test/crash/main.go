@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,21 +13,24 @@ import (
 // options are the command line.
 type options struct {
 	iterations int
+	jobs       int
 	seed       uint64
 	duration   time.Duration
 	mode       string
 	binary     string
 	keep       bool
+	dir        string
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.iterations, "n", 20, "iterations")
+	flag.IntVar(&o.iterations, "n", 20, "lives of a broker, over all modes")
+	flag.IntVar(&o.jobs, "jobs", 1, "brokers at the same time")
 	flag.Uint64Var(&o.seed, "seed", 0, "of the random choices; 0: a new one")
-	flag.DurationVar(&o.duration, "duration", 0, "go on for so long instead of -n iterations")
-	flag.StringVar(&o.mode, "mode", "all", "kill, eio, full or all")
+	flag.DurationVar(&o.duration, "duration", 0, "go on for so long instead of -n lives")
+	flag.StringVar(&o.mode, "mode", "all", "kill, eio, slow, full or all")
 	flag.StringVar(&o.binary, "bin", "", "broker to run; empty: build ./cmd/weir")
-	flag.BoolVar(&o.keep, "keep", false, "keep the data directory")
+	flag.BoolVar(&o.keep, "keep", false, "keep the data directories")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano())
@@ -40,56 +42,29 @@ func main() {
 }
 
 func run(o *options) (err error) {
-	dir, err := os.MkdirTemp("", "weir-crash-")
-	if err != nil {
+	if o.dir, err = os.MkdirTemp("", "weir-crash-"); err != nil {
 		return err
 	}
-	fmt.Printf("seed %d, data in %s\n", o.seed, dir)
+	fmt.Printf("seed %d, data in %s\n", o.seed, o.dir)
 	defer func() {
 		if err == nil && !o.keep {
-			err = os.RemoveAll(dir)
+			err = os.RemoveAll(o.dir)
 		}
 	}()
 	if o.binary == "" {
-		o.binary = filepath.Join(dir, "weir")
+		o.binary = filepath.Join(o.dir, "weir")
 		build := exec.Command("go", "build", "-o", o.binary, "./cmd/weir")
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			return fmt.Errorf("build: %w", err)
 		}
 	}
-	rng := rand.New(rand.NewPCG(o.seed, 0))
-	modes := map[string]func(*options, string, *rand.Rand) error{"kill": killLoop, "eio": failLoop, "full": fullDisk}
-	if o.mode != "all" {
-		f := modes[o.mode]
-		if f == nil {
-			return fmt.Errorf("no mode %q", o.mode)
-		}
-		return skipped(o.mode, f(o, filepath.Join(dir, o.mode), rng))
+	begun := time.Now()
+	p, err := newPlan(o)
+	if err != nil {
+		return err
 	}
-	for _, mode := range []string{"kill", "eio", "full"} {
-		if err := skipped(mode, modes[mode](o, filepath.Join(dir, mode), rng)); err != nil {
-			return fmt.Errorf("%s: %w", mode, err)
-		}
-	}
-	return nil
-}
-
-// errSkip says that the machine does not allow a mode.
-var errSkip = errors.New("skipped")
-
-func skipped(mode string, err error) error {
-	if errors.Is(err, errSkip) {
-		fmt.Printf("%s: %v\n", mode, err)
-		return nil
-	}
-	return err
-}
-
-// more says whether to begin iteration i.
-func (o *options) more(i int, begun time.Time) bool {
-	if o.duration > 0 {
-		return time.Since(begun) < o.duration
-	}
-	return i < o.iterations
+	p.run()
+	p.report(time.Since(begun))
+	return errors.Join(p.errs...)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // A body is text that names the message, filler that follows from it, and a
@@ -35,6 +37,26 @@ func parse(b []byte) (producer string, sequence int, err error) {
 	}
 	if _, err := fmt.Sscanf(rest, "%d ", &sequence); err != nil {
 		return "", 0, errInvented
+	}
+	return producer, sequence, nil
+}
+
+// message is the AMQP message that carries a body, with properties that follow
+// from it as well.
+func message(producer string, sequence, size int) amqp.Publishing {
+	return amqp.Publishing{
+		DeliveryMode: amqp.Persistent, MessageId: fmt.Sprint(producer, " ", sequence), Headers: amqp.Table{"n": int64(sequence)},
+		Body: body(producer, sequence, size),
+	}
+}
+
+// received reads a message and checks its properties.
+func received(d *amqp.Delivery) (producer string, sequence int, err error) {
+	if producer, sequence, err = parse(d.Body); err != nil {
+		return "", 0, err
+	}
+	if d.MessageId != fmt.Sprint(producer, " ", sequence) || d.Headers["n"] != int64(sequence) || d.DeliveryMode != amqp.Persistent {
+		return "", 0, fmt.Errorf("%w: %s %d has the properties %q %v %d", errInvented, producer, sequence, d.MessageId, d.Headers, d.DeliveryMode)
 	}
 	return producer, sequence, nil
 }

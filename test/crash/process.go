@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,26 +19,27 @@ const readyMax = 30 * time.Second
 
 // process is one life of the broker.
 type process struct {
-	cmd    *exec.Cmd
-	log    *os.File
-	url    string
-	kafka  string        // address
-	took   time.Duration // until ready
-	exited chan struct{}
-	err    error // of Wait
+	cmd     *exec.Cmd
+	wrapped bool // the broker is a child of the process
+	log     *os.File
+	url     string
+	kafka   string        // address
+	took    time.Duration // until ready
+	exited  chan struct{}
+	err     error // of Wait
 }
 
 // launch starts the broker on dir; wrap goes in front of its command line.
-func launch(o *options, dir string, wrap []string, settings ...string) (*process, error) {
-	args := append(wrap, o.binary, "serve", "--data", dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off", "--listen", "kafka=127.0.0.1:0")
+func launch(w *world, wrap []string, settings ...string) (*process, error) {
+	args := append(slices.Clone(wrap), w.o.binary, "serve", "--data", w.dir, "--listen", "amqp=127.0.0.1:0", "--listen", "http=off", "--listen", "kafka=127.0.0.1:0")
 	for _, s := range settings {
 		args = append(args, "--set", s)
 	}
-	log, err := os.OpenFile(filepath.Clean(dir)+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(w.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: exec.Command(args[0], args[1:]...), log: log, exited: make(chan struct{})}
+	p := &process{cmd: exec.Command(args[0], args[1:]...), wrapped: len(wrap) > 0, log: log, exited: make(chan struct{})}
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return p, nil
@@ -76,8 +78,8 @@ func (p *process) start() (ready chan struct{}, err error) {
 }
 
 // serve starts the broker and waits until it is ready.
-func serve(o *options, dir string, wrap []string, settings ...string) (*process, error) {
-	p, err := launch(o, dir, wrap, settings...)
+func serve(w *world, wrap []string, settings ...string) (*process, error) {
+	p, err := launch(w, wrap, settings...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,10 +91,9 @@ func serve(o *options, dir string, wrap []string, settings ...string) (*process,
 	case <-ready:
 		return p, nil
 	case <-p.exited:
-		return nil, fmt.Errorf("the broker ended before it was ready: %w; see %s.log", p.err, dir)
+		return nil, fmt.Errorf("the broker ended before it was ready: %w; see %s", p.err, w.log())
 	case <-time.After(readyMax):
-		p.kill()
-		return nil, fmt.Errorf("the broker was not ready after %v; see %s.log", readyMax, dir)
+		return nil, errors.Join(fmt.Errorf("the broker was not ready after %v", readyMax), p.dump())
 	}
 }
 
@@ -102,13 +103,48 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// dump has the process write what its goroutines do, before it is killed.
-func (p *process) dump() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGQUIT)
+// broker is the process that serves.
+func (p *process) broker() int {
+	pid := p.cmd.Process.Pid
+	if !p.wrapped {
+		return pid
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return -pid
+	}
+	if _, err := fmt.Sscan(string(children), &pid); err != nil {
+		return -pid
+	}
+	return pid
+}
+
+// dump has the broker write what its goroutines do, and ends it. The error says
+// where to read it; the beginning is printed as well.
+func (p *process) dump() error {
+	at, _ := p.log.Seek(0, io.SeekEnd)
+	_ = syscall.Kill(p.broker(), syscall.SIGQUIT)
 	select {
 	case <-p.exited:
 	case <-time.After(5 * time.Second):
 		p.kill()
+	}
+	b, err := os.ReadFile(p.log.Name())
+	if err != nil {
+		return err
+	}
+	b = b[min(int(at), len(b)):]
+	fmt.Printf("goroutines of the broker:\n%s\n", b[:min(len(b), 100_000)])
+	return fmt.Errorf("its goroutines are in %s", p.log.Name())
+}
+
+// over says whether the process has ended.
+func (p *process) over() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -126,7 +162,6 @@ func (p *process) terminate() error {
 	case <-p.exited:
 		return p.err
 	case <-time.After(readyMax):
-		p.kill()
-		return errors.New("the broker did not end on SIGTERM")
+		return errors.Join(errors.New("the broker did not end on SIGTERM"), p.dump())
 	}
 }

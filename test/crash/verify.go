@@ -18,6 +18,11 @@ func (w *world) verify(p *process) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	for _, o := range w.others {
+		if err := o.verify(ctx, p); err != nil {
+			return err
+		}
+	}
 	return w.kafka.verify(ctx, p.kafka)
 }
 
@@ -77,9 +82,9 @@ func (w *world) readAll(ch *amqp.Channel, s spec, n int) (map[string]map[int]boo
 		case <-time.After(10 * time.Second):
 			return nil, fmt.Errorf("%w: %d of %d", errStalled, i, n)
 		}
-		producer, sequence, err := parse(d.Body)
+		producer, sequence, err := received(&d)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("message %d: %w", i, err)
 		}
 		t := w.tracks[s.name][producer]
 		if t == nil {
@@ -88,21 +93,13 @@ func (w *world) readAll(ch *amqp.Channel, s spec, n int) (map[string]map[int]boo
 		if before, ok := last[producer]; ok && sequence <= before {
 			w.violated(t.errorf(sequence, "stands behind %d", before))
 		}
-		if sequence >= t.length() {
-			w.violated(t.errorf(sequence, "invented"))
-		}
+		w.violated(t.looked(sequence, w.life, d.Redelivered))
 		if present[producer] == nil {
 			present[producer] = map[int]bool{}
 		}
 		present[producer][sequence], last[producer] = true, sequence
 	}
 	return present, nil
-}
-
-func (t *track) length() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.entries)
 }
 
 // forget notes that nothing of the track survived.

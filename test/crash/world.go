@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,21 +45,38 @@ var topology = []spec{
 
 // world is the clients' side of all lives of a broker.
 type world struct {
+	o     *options
+	label string
+	dir   string
+	rng   *rand.Rand
+	tally tally
+
 	life   int
 	quiet  time.Time // when the last life stopped working
 	dying  atomic.Bool
 	tracks map[string]map[string]*track // queue, producer
 	made   map[string]*producer
 	kafka  *kafkaWorld
+	others []party
 
-	published, acked atomic.Int64
+	published, acked, confirmed atomic.Int64
+	records                     atomic.Int64 // acknowledged to others of Kafka's clients
 
 	mu   sync.Mutex
 	errs []error
 }
 
-func newWorld() *world {
-	w := &world{tracks: map[string]map[string]*track{}, made: map[string]*producer{}}
+// party is one more kind of client. Its load ends with the context or the broker;
+// verify looks at a restarted broker.
+type party interface {
+	declare(ctx context.Context, p *process) error
+	load(ctx context.Context, p *process, running *sync.WaitGroup)
+	verify(ctx context.Context, p *process) error
+}
+
+func newWorld(o *options, mode string, number int) *world {
+	label := fmt.Sprintf("%s-%d", mode, number)
+	w := &world{o: o, label: label, dir: filepath.Join(o.dir, label), rng: rand.New(rand.NewPCG(o.seed, uint64(number)+1)), tracks: map[string]map[string]*track{}, made: map[string]*producer{}}
 	for _, s := range topology {
 		w.tracks[s.name] = map[string]*track{}
 	}
@@ -76,7 +94,15 @@ func newWorld() *world {
 		}
 	}
 	w.kafka = newKafkaWorld(w)
+	w.others = []party{&ledger{world: w}, newLetters(w), newChurn(w), newTopicChurn(w), newCompacted(w), newRolling(w)}
 	return w
+}
+
+func (w *world) log() string { return w.dir + ".log" }
+
+// print writes one line about the life of the world.
+func (w *world) print(format string, args ...any) {
+	fmt.Printf("%-8s life %3d: %s\n", w.label, w.life, fmt.Sprintf(format, args...))
 }
 
 // violated notes a broken promise.
@@ -109,6 +135,11 @@ func (w *world) declare(p *process) error {
 	if err := w.kafka.declare(ctx, p.kafka); err != nil {
 		return fmt.Errorf("kafka: declare: %w", err)
 	}
+	for _, o := range w.others {
+		if err := o.declare(ctx, p); err != nil {
+			return err
+		}
+	}
 	return declare(p.url)
 }
 
@@ -140,7 +171,7 @@ func declare(url string) error {
 }
 
 // load runs all clients until stop is closed or the broker is gone.
-func (w *world) load(broker *process, rng *rand.Rand, stop chan struct{}) *sync.WaitGroup {
+func (w *world) load(broker *process, stop chan struct{}) *sync.WaitGroup {
 	var running sync.WaitGroup
 	url := broker.url
 	ctx, cancel := context.WithCancel(context.Background())
@@ -149,12 +180,15 @@ func (w *world) load(broker *process, rng *rand.Rand, stop chan struct{}) *sync.
 		cancel()
 	})
 	w.kafka.load(ctx, broker.kafka, &running)
+	for _, o := range w.others {
+		o.load(ctx, broker, &running)
+	}
 	for _, s := range topology {
 		consumers := 1
 		switch {
 		case s.manner == shared:
 			consumers = 2
-		case s.manner == rarely && rng.IntN(3) > 0:
+		case s.manner == rarely && w.rng.IntN(3) > 0:
 			consumers = 0
 		}
 		for range consumers {

@@ -45,8 +45,8 @@ final class Connect {
 
   /**
    * Kills a worker that does not end, and prints what its threads do. A worker whose broker answers nothing at all ends in seven
-   * seconds; its HTTP server may take a minute for itself, and so may its herder, whose stop keeps the lock that the last request
-   * waits for. Its tasks run on meanwhile, so that the copy has to be whole even so.
+   * seconds. What keeps it is in itself: its HTTP server, told to stop right after its start, waits for its threads for ever. Its
+   * tasks run on meanwhile, so that the copy has to be whole even so.
    */
   private static void killed(Process worker, Path dir) throws Exception {
     new ProcessBuilder("kill", "-QUIT", String.valueOf(worker.pid())).start().waitFor();
