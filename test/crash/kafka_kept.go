@@ -111,8 +111,8 @@ func (k *kept) verify(ctx context.Context, p *process) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	present := map[int]bool{} // by sequence
-	last, next := -1, start
+	present := map[int]bool{}               // by sequence
+	last, next, skipped := -1, start, start // to skipped: records gone while they were read
 	err = readAll(ctx, p.kafka, k.topic, 0, kgo.ReadUncommitted(), func(r *kgo.Record) {
 		name, sequence, err := parse(r.Value)
 		before, known := k.places[r.Offset]
@@ -125,12 +125,19 @@ func (k *kept) verify(ctx context.Context, p *process) error {
 		case sequence <= last:
 			k.world.violated(fmt.Errorf("%s at %d: %d stands behind %d", k.topic, r.Offset, sequence, last))
 		case k.keys == 0 && r.Offset != next:
-			k.world.violated(fmt.Errorf("%s: offset %d where %d is due", k.topic, r.Offset, next))
+			skipped = r.Offset
 		}
 		k.places[r.Offset], last, next, present[sequence] = sequence, sequence, r.Offset+1, true
 	})
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", k.topic, err)
+	}
+	now, err := k.firstOffset(ctx, p.kafka)
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", k.topic, err)
+	}
+	if now < skipped {
+		k.world.violated(fmt.Errorf("%s begins at %d, what is before %d is not there", k.topic, now, skipped))
 	}
 	if start < k.start || next < k.ackedEnd {
 		k.world.violated(fmt.Errorf("%s goes from %d to %d, it went from %d to %d", k.topic, start, next, k.start, k.ackedEnd))
