@@ -113,8 +113,10 @@ func (c *compactions) loop(e *engine) {
 				continue
 			}
 			if err := e.compactShard(h, logs); err != nil && !errors.Is(err, vfs.ErrFull) {
-				e.fail(fmt.Errorf("shard %d: compact: %w", h.id, err))
-				return
+				e.unread(fmt.Errorf("shard %d: compact: %w", h.id, err))
+				if !errors.Is(err, segment.ErrUnread) {
+					return
+				}
 			}
 		}
 	}

@@ -172,7 +172,12 @@ func (w *deadLetterer) send(l deadLetter) {
 	}
 	rec := l.Record
 	if rec == nil {
-		if rec, l.Index = w.read(l); rec == nil {
+		var err error
+		if rec, l.Index, err = w.read(l); err != nil {
+			w.again(l)
+			return
+		}
+		if rec == nil {
 			w.engine.deadLetters.done()
 			return
 		}
@@ -279,20 +284,22 @@ const aheadBytes = 256 << 10
 
 // read fetches a record from the shelf, or from what was read ahead, and tells
 // which of its messages is meant.
-func (w *deadLetterer) read(l deadLetter) ([]byte, uint32) {
-	if rec, index := w.readAhead(l); rec != nil {
-		return rec, index
+func (w *deadLetterer) read(l deadLetter) (rec []byte, index uint32, err error) {
+	if rec, index = w.readAhead(l); rec != nil {
+		return rec, index, nil
 	}
 	w.aheadOf, w.ahead = l.Source, nil
-	err := l.host.shelf.Read(l.Source, l.Offset, aheadBytes, func(e segment.Entry) bool {
+	err = l.host.shelf.Read(l.Source, l.Offset, aheadBytes, func(e segment.Entry) bool {
 		w.ahead = append(w.ahead, e)
 		return true
 	})
 	if err != nil {
-		w.engine.fail(err)
-		return nil, 0
+		w.ahead = nil
+		w.engine.unread(err)
+		return nil, 0, err
 	}
-	return w.readAhead(l)
+	rec, index = w.readAhead(l)
+	return rec, index, nil
 }
 
 // readAhead finds the record that covers a dead letter's offset.

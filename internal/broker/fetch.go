@@ -302,8 +302,7 @@ func (s *Session) fetchShelf(q *meta.Queue, from, end record.Offset, maxBytes in
 		return true
 	})
 	if err != nil {
-		s.engine.fail(err)
-		f.Err = &Error{Code: CodeInternal, Text: "storage failed"}
+		f.Err = s.engine.unread(err)
 	}
 }
 

@@ -130,7 +130,7 @@ func (h *host) rewrite() {
 			if err != nil {
 				h.shelf.Abandon(j)
 				if !errors.Is(err, vfs.ErrFull) {
-					h.engine.fail(fmt.Errorf("shard %d: rewrite: %w", h.id, err))
+					h.engine.unread(fmt.Errorf("shard %d: rewrite: %w", h.id, err))
 				}
 			}
 		}}})

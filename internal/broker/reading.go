@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"weir/internal/auth"
 	"weir/internal/cursor"
@@ -11,9 +13,23 @@ import (
 	"weir/internal/shard"
 )
 
+// unreadRetry is when a read for consumers is tried again.
+const unreadRetry = time.Second
+
+// unread deals with a failed read of the shelf. Damage stops the process: on one
+// node there is no copy to repair it from, and it must never be served. What the
+// device did not give costs this reader only.
+func (e *engine) unread(err error) *Error {
+	if errors.Is(err, segment.ErrUnread) {
+		e.options.Log.Error("stored messages cannot be read", "err", err)
+	} else {
+		e.fail(err)
+	}
+	return &Error{Code: CodeInternal, Text: "storage failed"}
+}
+
 // read serves a machine's request for records from the shelf, off the shard's
-// goroutine. Unreadable bytes stop the process: on one node there is no copy to
-// repair them from, and they must never be served.
+// goroutine.
 func (e *engine) read(h *host, r shard.Read) {
 	e.jobs.Go(func() {
 		e.reads <- struct{}{}
@@ -29,7 +45,13 @@ func (e *engine) read(h *host, r shard.Read) {
 			return true
 		})
 		if err != nil {
-			e.fail(fmt.Errorf("shard %d: read log %d at %d: %w", h.id, r.Log, r.From, err))
+			e.unread(fmt.Errorf("shard %d: read log %d at %d: %w", h.id, r.Log, r.From, err))
+			if errors.Is(err, segment.ErrUnread) {
+				r.Gaps = nil
+				e.options.Clock.AfterFunc(unreadRetry, func() {
+					h.submit(nil, []op{{kind: opCall, call: func(*shard.Machine) { e.read(h, r) }}})
+				})
+			}
 			return
 		}
 		h.submit(nil, []op{{kind: opCall, call: func(m *shard.Machine) { m.Loaded(r, offsets, records) }}})
@@ -123,8 +145,7 @@ func (s *Session) resolve(q *meta.Queue, at Position) (record.Offset, *Error) {
 	if h.shelf != nil {
 		o, ok, err := h.shelf.OffsetByTime(sourceOf(q), at.UnixMillis)
 		if err != nil {
-			s.engine.fail(err)
-			return 0, &Error{Code: CodeInternal, Text: "storage failed"}
+			return 0, s.engine.unread(err)
 		}
 		if ok {
 			return o, nil
@@ -233,8 +254,7 @@ func (s *Session) read(q *meta.Queue, at record.Offset, n int) ([]Delivery, reco
 				return len(got) < n
 			})
 			if err != nil {
-				s.engine.fail(err)
-				return nil, 0, &Error{Code: CodeInternal, Text: "storage failed"}
+				return nil, 0, s.engine.unread(err)
 			}
 		}
 	}

@@ -11,6 +11,10 @@ import (
 	"weir/internal/vfs"
 )
 
+// ErrUnread says that the device did not give the bytes of a file: nothing is known
+// to be wrong with them, and a later try may get them.
+var ErrUnread = errors.New("segment: not read")
+
 // Reader reads a finished file.
 type Reader struct {
 	f     vfs.File
@@ -54,7 +58,7 @@ func (r *Reader) fetch(b []byte, off int64) error {
 		if errors.Is(err, io.EOF) || err == nil {
 			return r.corrupt(off, "file is shorter than it says")
 		}
-		return fmt.Errorf("read segment %s at %d: %w", r.name, off, err)
+		return fmt.Errorf("%w: %s at %d: %w", ErrUnread, r.name, off, err)
 	}
 	return nil
 }
