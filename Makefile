@@ -23,10 +23,8 @@ check: ## format, vet, lint (if installed), house rules
 race: ## all tests under the race detector
 	$(GO) test -race ./...
 
-fuzz: ## every fuzz target for T (default 20s) each
-	@for p in $$($(GO) list ./internal/...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
-	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$p || exit 1; done; done
+fuzz: ## every fuzz target for T (default 20s) each; F is a regular expression of some
+	test/fuzz/run $(T) '$(or $(F),.)'
 
 bench: ## micro-benchmarks with allocation counts
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"weir/internal/broker"
+	"weir/internal/frugal"
 	"weir/internal/record"
 )
 
@@ -57,13 +58,15 @@ func FuzzShowMessage(f *testing.F) {
 	f.Add(uint8(1), append(append(append([]byte(nil), o.Native[0]...), o.Native[1]...), o.Native[2]...), int64(2))
 	f.Add(uint8(2), []byte("\xff"), int64(-1))
 	f.Fuzz(func(t *testing.T, dialect uint8, native []byte, truncate int64) {
-		item := showMessage(record.Append(nil, &record.Envelope{Dialect: record.Dialect(dialect)}, native), "", truncate)
-		if item.PayloadBytes > len(native) {
-			t.Errorf("%d bytes of payload in %d", item.PayloadBytes, len(native))
-		}
-		if _, err := json.Marshal(&item); err != nil {
-			t.Error(err)
-		}
+		frugal.Check(t, len(native), 0, func() {
+			item := showMessage(record.Append(nil, &record.Envelope{Dialect: record.Dialect(dialect)}, native), "", truncate)
+			if item.PayloadBytes > len(native) {
+				t.Errorf("%d bytes of payload in %d", item.PayloadBytes, len(native))
+			}
+			if _, err := json.Marshal(&item); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 }
 
@@ -73,27 +76,31 @@ func FuzzPublishBody(f *testing.F) {
 	f.Add(`{"routing_key":"k","payload":"p","properties":{"headers":{"a":[1,{"b":2}]},"priority":"3"}}`)
 	f.Add(`{"routing_key":"k","payload":"cA==","payload_encoding":"base64","properties":[]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		var body publishBody
-		if json.Unmarshal([]byte(text), &body) != nil {
-			return
-		}
-		m, bad := body.message(body.Exchange)
-		if bad != nil {
-			return
-		}
-		o, bad := m.outgoing(&broker.Principal{User: "guest"})
-		if bad != nil {
-			return
-		}
-		size := len(o.Native[0]) + len(o.Native[1]) + len(o.Native[2])
-		if size > 16*len(text)+1024 {
-			t.Errorf("%d bytes of %d", size, len(text))
-		}
-		back := openMessage(record.Append(nil, &record.Envelope{Dialect: o.Dialect}, o.Native[0], o.Native[1], o.Native[2]))
-		if back.key != m.key || string(back.body) != string(m.body) || back.headers.Properties.Flags != m.headers.Properties.Flags {
-			t.Errorf("%q comes back as %+v", text, back)
-		}
+		frugal.Check(t, len(text), 0, func() { publishAndReadBack(t, text) })
 	})
+}
+
+func publishAndReadBack(t *testing.T, text string) {
+	var body publishBody
+	if json.Unmarshal([]byte(text), &body) != nil {
+		return
+	}
+	m, bad := body.message(body.Exchange)
+	if bad != nil {
+		return
+	}
+	o, bad := m.outgoing(&broker.Principal{User: "guest"})
+	if bad != nil {
+		return
+	}
+	size := len(o.Native[0]) + len(o.Native[1]) + len(o.Native[2])
+	if size > 16*len(text)+1024 {
+		t.Errorf("%d bytes of %d", size, len(text))
+	}
+	back := openMessage(record.Append(nil, &record.Envelope{Dialect: o.Dialect}, o.Native[0], o.Native[1], o.Native[2]))
+	if back.key != m.key || string(back.body) != string(m.body) || back.headers.Properties.Flags != m.headers.Properties.Flags {
+		t.Errorf("%q comes back as %+v", text, back)
+	}
 }
 
 // FuzzSplit: a path that is taken apart can be put together again.

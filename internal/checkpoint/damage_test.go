@@ -6,10 +6,10 @@ import (
 	"errors"
 	"hash/crc32"
 	"maps"
-	"runtime"
 	"testing"
 
 	"weir/internal/checkpoint"
+	"weir/internal/frugal"
 	"weir/internal/record"
 	"weir/internal/vfs"
 )
@@ -144,13 +144,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		c := m.CrashClone(func() bool { return true })
 		replaceFile(t, c, last, b)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		verify := checkpoint.Verify(c, dir)
-		runtime.ReadMemStats(&after)
-		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(16*len(b))+256<<10 {
-			t.Fatalf("%d bytes of input made it allocate %d", len(b), used)
-		}
+		var verify error
+		frugal.Check(t, len(b), 256<<10, func() { verify = checkpoint.Verify(c, dir) })
 		if verify != nil && !errors.Is(verify, checkpoint.ErrCorrupt) {
 			t.Fatal(verify)
 		}

@@ -30,15 +30,6 @@ func heapOf(build func() any) int64 {
 	return least
 }
 
-// allocatedBy returns the bytes that do allocates, freed or not.
-func allocatedBy(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 func TestIdleQueueIsSmall(t *testing.T) {
 	if size := unsafe.Sizeof(cursor.Settling{}); size >= 400 {
 		t.Errorf("an idle queue takes %d bytes", size)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"weir/internal/cursor"
+	"weir/internal/frugal"
 	"weir/internal/record"
 )
 
@@ -60,12 +61,12 @@ func FuzzRestoreState(f *testing.F) {
 	f.Add([]byte{1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 2})
 	f.Add(append([]byte{1, 0, 1, 0}, 255, 255, 255, 255, 255, 255, 255, 255, 127, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := cursor.New(unlimited())
+		var s *cursor.Settling
 		var err error
-		grown := allocatedBy(func() { err = s.RestoreState(b) })
-		if limit := uint64(64<<10 + 512*len(b)); grown > limit {
-			t.Fatalf("%d bytes made it grow by %d", len(b), grown)
-		}
+		frugal.Check(t, len(b), 0, func() {
+			s = cursor.New(unlimited())
+			err = s.RestoreState(b)
+		})
 		if err == nil && !bytes.Equal(s.AppendState(nil), b) {
 			t.Fatalf("%x is read, but written as %x", b, s.AppendState(nil))
 		}

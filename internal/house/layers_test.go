@@ -10,7 +10,7 @@ import (
 // packages on a strictly lower line: siblings never see each other.
 // docs/architecture.md shows this same table.
 var layers = []string{
-	"invariant clock stats",
+	"invariant clock stats frugal",
 	"vfs wire",
 	"record auth proto/amqp091/codec history",
 	"wal segment",

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"weir/internal/frugal"
 	"weir/internal/meta"
 )
 
@@ -234,11 +235,15 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		if commands, err := meta.Decode(b); err == nil {
-			if _, err := meta.Encode(commands); err != nil {
-				panic(err)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frugal.Check(t, len(b), 0, func() {
+			commands, err := meta.Decode(b)
+			if err != nil {
+				return
 			}
-		}
+			if _, err := meta.Encode(commands); err != nil {
+				t.Fatal(err)
+			}
+		})
 	})
 }

@@ -9,9 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"weir/internal/frugal"
 	"weir/internal/proto/amqp091/codec"
 	"weir/internal/proto/amqp091/native"
 	"weir/internal/proto/kafka/batch"
@@ -329,22 +331,26 @@ func FuzzConvert(f *testing.F) {
 	stored, _ := record.Decode(batchOf(3), &e)
 	f.Add(byte(record.DialectKafka), stored)
 	f.Fuzz(func(t *testing.T, dialect byte, stored []byte) {
-		from := record.Dialect(dialect%2 + 1)
-		rec := record.Append(nil, &record.Envelope{Dialect: from, Timestamp: 1}, stored)
-		for i := range uint32(3) {
-			out, err := converters.Convert(rec, i, 3-from)
-			if err != nil {
-				continue
-			}
-			back, err := converters.Convert(out, 0, from)
-			if err != nil {
-				t.Fatalf("what was converted cannot be converted back: %v", err)
-			}
-			if _, err := converters.Convert(back, 0, 3-from); err != nil {
-				t.Fatal(err)
-			}
-		}
+		// What is unpacked is larger than what is stored, up to the budget of a reader.
+		frugal.CheckWithin(t, len(stored), 64<<20, time.Second, func() { convertBothWays(t, record.Dialect(dialect%2+1), stored) })
 	})
+}
+
+func convertBothWays(t *testing.T, from record.Dialect, stored []byte) {
+	rec := record.Append(nil, &record.Envelope{Dialect: from, Timestamp: 1}, stored)
+	for i := range uint32(3) {
+		out, err := converters.Convert(rec, i, 3-from)
+		if err != nil {
+			continue
+		}
+		back, err := converters.Convert(out, 0, from)
+		if err != nil {
+			t.Fatalf("what was converted cannot be converted back: %v", err)
+		}
+		if _, err := converters.Convert(back, 0, 3-from); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestReaderOfLargeBatches unpacks more than it keeps open, and gives it up.

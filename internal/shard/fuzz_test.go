@@ -1,23 +1,11 @@
 package shard
 
 import (
-	"runtime"
 	"testing"
 
+	"weir/internal/frugal"
 	"weir/internal/record"
 )
-
-// frugal fails if f allocates more than a small multiple of the input.
-func frugal(t *testing.T, input []byte, f func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(64<<10+64*len(input)); got > limit {
-		t.Fatalf("%d bytes allocated for %d bytes of input", got, len(input))
-	}
-}
 
 func seedEntry() []byte {
 	logs := []record.LogID{1, 2}
@@ -35,7 +23,7 @@ func FuzzEntry(f *testing.F) {
 	f.Add(seedEntry())
 	f.Add([]byte{commandAppend, 255})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		frugal(t, b, func() {
+		frugal.Check(t, len(b), 0, func() {
 			var c command
 			for p := 0; p < len(b); {
 				next, err := c.next(b, p)
@@ -53,9 +41,8 @@ func FuzzEntry(f *testing.F) {
 
 func FuzzAdmit(f *testing.F) {
 	f.Add(seedEntry()[entryHeaderBytes:])
-	f.Fuzz(func(_ *testing.T, b []byte) {
-		m := New(nil)
-		m.AdmitBlock(nil, b, func(int, record.LogID) {})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frugal.Check(t, len(b), 0, func() { New(nil).AdmitBlock(nil, b, func(int, record.LogID) {}) })
 	})
 }
 
@@ -70,7 +57,7 @@ func FuzzLogState(f *testing.F) {
 	l.why = map[record.Offset]Why{3: WhyExpired}
 	f.Add(l.encode(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		frugal(t, b, func() {
+		frugal.Check(t, len(b), 0, func() {
 			m := New(nil)
 			if _, err := m.Restore(logKey(1), b); err != nil {
 				return
@@ -86,7 +73,7 @@ func FuzzDedup(f *testing.F) {
 	f.Add(d.encode(nil))
 	f.Add([]byte{255, 255, 255, 255})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		frugal(t, b, func() {
+		frugal.Check(t, len(b), 0, func() {
 			d, rest, err := decodeDedup(b)
 			if err != nil {
 				return
@@ -107,9 +94,70 @@ func FuzzNote(f *testing.F) {
 		if len(key) == 0 || key[0] != 'n' {
 			return
 		}
-		m := New(nil)
-		if m.restoreNote(key, value) == nil && string(m.noteState(string(key))) != string(value) {
-			t.Fatalf("%x became %x", value, m.noteState(string(key)))
-		}
+		frugal.Check(t, len(key)+len(value), 0, func() {
+			m := New(nil)
+			if m.restoreNote(key, value) == nil && string(m.noteState(string(key))) != string(value) {
+				t.Fatalf("%x became %x", value, m.noteState(string(key)))
+			}
+		})
+	})
+}
+
+// FuzzRestore restores whatever a checkpoint may hold of a key: logs, segments,
+// intents, what was enacted, notes. What is restored can be checkpointed again.
+func FuzzRestore(f *testing.F) {
+	f.Add(intentKey(4), AppendIntent(nil, &Intent{ID: 4, Parts: []IntentPart{{Shard: 2, Commands: []byte("x")}}})[1+8+4:])
+	f.Add(enactedKey(Enacted{2, 5}), []byte{1})
+	f.Add([]byte("s0000000000000001-0000000000000001.seg"), []byte{})
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		frugal.Check(t, len(key)+len(value), 0, func() {
+			m := New(nil)
+			name, err := m.Restore(key, value)
+			if err != nil || len(key) == 0 || key[0] == 's' {
+				if len(name) >= max(len(key), 1) {
+					t.Fatalf("%q of %q", name, key)
+				}
+				return
+			}
+			if key[0] == 'l' {
+				for _, l := range m.logs {
+					l.encode(nil)
+				}
+			} else if again := m.keyState(string(key)); key[0] == 'i' && string(again) != string(value) {
+				t.Fatalf("%x became %x", value, again)
+			}
+		})
+	})
+}
+
+// FuzzProducers restores what a log remembers of its producers.
+func FuzzProducers(f *testing.F) {
+	l := &Log{producers: map[record.ProducerID]*producer{7: {epoch: 1, open: true, recent: []recentAppend{{1, 2, 3}}}}, opens: []record.ProducerID{7}, aborted: []Aborted{{7, 1, 2}}}
+	f.Add(l.encodeProducers(nil))
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frugal.Check(t, len(b), 0, func() {
+			l := &Log{}
+			rest, err := l.decodeProducers(b)
+			if err == nil && len(l.encodeProducers(nil))+len(rest) > len(b) {
+				t.Fatalf("%d bytes became %d", len(b)-len(rest), len(l.encodeProducers(nil)))
+			}
+		})
+	})
+}
+
+// FuzzConfig reads what a log was opened with.
+func FuzzConfig(f *testing.F) {
+	f.Add(Config{MaxLength: 3, MaxBytes: -1, Stream: true}.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frugal.Check(t, len(b), 0, func() {
+			c, err := decodeConfig(b)
+			if err != nil {
+				return
+			}
+			if again, err := decodeConfig(c.Encode()); err != nil || string(again.Encode()) != string(c.Encode()) {
+				t.Fatalf("%s became %s: %v", c.Encode(), again.Encode(), err)
+			}
+		})
 	})
 }

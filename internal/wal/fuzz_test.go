@@ -2,9 +2,9 @@ package wal_test
 
 import (
 	"errors"
-	"runtime"
 	"testing"
 
+	"weir/internal/frugal"
 	"weir/internal/wal"
 )
 
@@ -25,13 +25,8 @@ func FuzzOpen(f *testing.F) {
 		must(t, err)
 		_, err = file.WriteAt(b, 0)
 		must(t, err)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, verify := wal.Verify(c, dir)
-		runtime.ReadMemStats(&after)
-		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(8*len(b))+256<<10 {
-			t.Fatalf("%d bytes of input made it allocate %d", len(b), used)
-		}
+		var verify error
+		frugal.Check(t, len(b), 256<<10, func() { _, verify = wal.Verify(c, dir) })
 		if verify != nil && !errors.Is(verify, wal.ErrCorrupt) {
 			t.Fatal(verify)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"weir/internal/broker"
+	"weir/internal/frugal"
 	"weir/internal/proto/amqp091/codec"
 	"weir/internal/proto/amqp091/native"
 	"weir/internal/record"
@@ -21,10 +22,12 @@ func stored(exchange, key string, p *codec.Properties, body []byte) []byte {
 func FuzzStored(f *testing.F) {
 	f.Add(stored("e", "k", &codec.Properties{}, []byte("body")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, _ = DeadLetter(b, broker.DeadLetterContext{Queue: "q", Why: broker.DeadExpired, Exchange: "x"})
-		rec := record.Append(nil, &record.Envelope{Dialect: record.DialectAMQP091}, b)
-		e := encoder{frameMax: 4096}
-		e.delivery(&item{kind: itemDelivery, channel: 1, tag: 1, count: 2, data: rec})
+		frugal.Check(t, len(b), 0, func() {
+			_, _ = DeadLetter(b, broker.DeadLetterContext{Queue: "q", Why: broker.DeadExpired, Exchange: "x"})
+			rec := record.Append(nil, &record.Envelope{Dialect: record.DialectAMQP091}, b)
+			e := encoder{frameMax: 4096}
+			e.delivery(&item{kind: itemDelivery, channel: 1, tag: 1, count: 2, data: rec})
+		})
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"weir/internal/broker"
+	"weir/internal/frugal"
 	"weir/internal/proto/amqp091/codec"
 )
 
@@ -32,32 +33,37 @@ func FuzzConnection(f *testing.F) {
 	f.Add(seed)
 	f.Add(publish)
 	f.Fuzz(func(t *testing.T, input []byte) {
-		here, there := net.Pipe()
-		go func() { _, _ = io.Copy(io.Discard, there) }()
-		c := newConn(server, silent{here}, nil)
-		var refused *broker.Error
-		if c.session, refused = b.Open(principal, broker.SessionOptions{Namespace: "/", Kill: c.force}); refused != nil {
-			t.Fatal(refused)
-		}
-		c.principal, c.vhost, c.state, c.channelMax, c.bodyBytesMax = principal, "/", stateRunning, 10, 1<<20
-		c.frameMax.Store(4096)
-		if e := c.channelOpen(1, []byte{0}); e != nil {
-			t.Fatal(e.text)
-		}
-		_ = there.SetDeadline(server.options.Clock.Now().Add(closeTimeout))
-		for len(input) > 0 && c.state < stateClosing {
-			c.makeRoom()
-			n := copy(c.buf[c.w:], input)
-			c.w += n
-			input = input[n:]
-			c.process()
-			c.flush()
-		}
-		if cap(c.buf) > 136<<10 {
-			t.Fatalf("a read buffer of %d bytes", cap(c.buf))
-		}
-		c.closeSession()
-		c.abort()
-		_ = there.Close()
+		frugal.CheckWithin(t, len(input), answerBytes, answerTime, func() { feed(t, b, server, principal, input) })
 	})
+}
+
+// feed has a connection with channel 1 open on which input comes.
+func feed(t *testing.T, b *broker.Broker, server *Server, principal broker.Principal, input []byte) {
+	here, there := net.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, there) }()
+	c := newConn(server, silent{here}, nil)
+	var refused *broker.Error
+	if c.session, refused = b.Open(principal, broker.SessionOptions{Namespace: "/", Kill: c.force}); refused != nil {
+		t.Fatal(refused)
+	}
+	c.principal, c.vhost, c.state, c.channelMax, c.bodyBytesMax = principal, "/", stateRunning, 10, 1<<20
+	c.frameMax.Store(4096)
+	if e := c.channelOpen(1, []byte{0}); e != nil {
+		t.Fatal(e.text)
+	}
+	_ = there.SetDeadline(server.options.Clock.Now().Add(closeTimeout))
+	for len(input) > 0 && c.state < stateClosing {
+		c.makeRoom()
+		n := copy(c.buf[c.w:], input)
+		c.w += n
+		input = input[n:]
+		c.process()
+		c.flush()
+	}
+	if cap(c.buf) > 136<<10 {
+		t.Fatalf("a read buffer of %d bytes", cap(c.buf))
+	}
+	c.closeSession()
+	c.abort()
+	_ = there.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/broker"
+	"weir/internal/frugal"
 	"weir/internal/record"
 )
 
@@ -16,43 +17,47 @@ func FuzzFetchSession(f *testing.F) {
 	f.Add([]byte{0, 3, 0, 1, 1, 4, 1, 0, 3, 2, 7, 0})
 	f.Add([]byte{0, 255, 0, 1, 0, 255, 1, 9, 9})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		c := &conn{}
-		for len(script) >= 3 {
-			step := script[:3]
-			script = script[3:]
-			m := kmsg.NewPtrFetchRequest()
-			m.Version = 12 + int16(step[0]>>7)
-			if s := c.fetches; s != nil && step[0]&3 > 0 {
-				m.SessionID, m.SessionEpoch = s.id, s.epoch
-			}
-			switch step[0] & 15 {
-			case 13:
-				m.SessionEpoch = epochWithout
-			case 14:
-				m.SessionID++
-			case 15:
-				m.SessionEpoch++
-			}
-			topic, forgotten := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestForgottenTopic()
-			topic.Topic, forgotten.Topic = "t", "t"
-			for i := range int32(8) {
-				if step[1]>>i&1 != 0 {
-					p := kmsg.NewFetchRequestTopicPartition()
-					p.Partition, p.FetchOffset = i, int64(len(script))
-					topic.Partitions = append(topic.Partitions, p)
-				}
-				if step[2]>>i&1 != 0 {
-					forgotten.Partitions = append(forgotten.Partitions, i)
-				}
-			}
-			m.Topics, m.ForgottenTopics = append(m.Topics, topic), append(m.ForgottenTopics, forgotten)
-			scope, refused := c.fetchScope(m)
-			if refused == errNone {
-				fetchOnce(t, &scope, step)
-			}
-			checkSession(t, c.fetches)
-		}
+		frugal.Check(t, len(script), 0, func() { fetchByScript(t, script) })
 	})
+}
+
+func fetchByScript(t *testing.T, script []byte) {
+	c := &conn{}
+	for len(script) >= 3 {
+		step := script[:3]
+		script = script[3:]
+		m := kmsg.NewPtrFetchRequest()
+		m.Version = 12 + int16(step[0]>>7)
+		if s := c.fetches; s != nil && step[0]&3 > 0 {
+			m.SessionID, m.SessionEpoch = s.id, s.epoch
+		}
+		switch step[0] & 15 {
+		case 13:
+			m.SessionEpoch = epochWithout
+		case 14:
+			m.SessionID++
+		case 15:
+			m.SessionEpoch++
+		}
+		topic, forgotten := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestForgottenTopic()
+		topic.Topic, forgotten.Topic = "t", "t"
+		for i := range int32(8) {
+			if step[1]>>i&1 != 0 {
+				p := kmsg.NewFetchRequestTopicPartition()
+				p.Partition, p.FetchOffset = i, int64(len(script))
+				topic.Partitions = append(topic.Partitions, p)
+			}
+			if step[2]>>i&1 != 0 {
+				forgotten.Partitions = append(forgotten.Partitions, i)
+			}
+		}
+		m.Topics, m.ForgottenTopics = append(m.Topics, topic), append(m.ForgottenTopics, forgotten)
+		scope, refused := c.fetchScope(m)
+		if refused == errNone {
+			fetchOnce(t, &scope, step)
+		}
+		checkSession(t, c.fetches)
+	}
 }
 
 // fetchOnce answers a fetch with messages in some partitions.
@@ -99,16 +104,20 @@ func FuzzTransactionNote(f *testing.F) {
 	n.set("g", []broker.GroupPosition{{Topic: "t", Next: 4}})
 	f.Add(n.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var n, again transactionNote
-		if json.Unmarshal(b, &n) != nil {
-			return
-		}
-		kept := n.encode()
-		if err := json.Unmarshal(kept, &again); err != nil {
-			t.Fatal(err)
-		}
-		if string(again.encode()) != string(kept) {
-			t.Fatalf("%s became %s", kept, again.encode())
-		}
+		frugal.Check(t, len(b), 0, func() { rewriteNote(t, b) })
 	})
+}
+
+func rewriteNote(t *testing.T, b []byte) {
+	var n, again transactionNote
+	if json.Unmarshal(b, &n) != nil {
+		return
+	}
+	kept := n.encode()
+	if err := json.Unmarshal(kept, &again); err != nil {
+		t.Fatal(err)
+	}
+	if string(again.encode()) != string(kept) {
+		t.Fatalf("%s became %s", kept, again.encode())
+	}
 }

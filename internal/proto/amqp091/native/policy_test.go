@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"weir/internal/broker"
+	"weir/internal/frugal"
 	"weir/internal/proto/amqp091/native"
 )
 
@@ -18,22 +19,26 @@ func FuzzReadPolicy(f *testing.F) {
 		f.Add([]byte(seed), "^q", "queues", false)
 	}
 	f.Fuzz(func(t *testing.T, definition []byte, pattern, applyTo string, operator bool) {
-		var v any
-		d := json.NewDecoder(strings.NewReader(string(definition)))
-		d.UseNumber()
-		if d.Decode(&v) != nil {
-			return
-		}
-		spec := broker.PolicySpec{Namespace: "/", Name: "p", Operator: operator}
-		bad := native.ReadPolicy(&spec, native.PolicyBody{Pattern: pattern, ApplyTo: applyTo, Definition: broker.WholeNumbers(v)})
-		if bad == "" && len(spec.Definition) == 0 {
-			t.Fatalf("%s means nothing", definition)
-		}
-		if bad != "" && !strings.HasPrefix(bad, "Validation failed\n\n") {
-			t.Fatalf("%s: %q", definition, bad)
-		}
-		if max := spec.Settings.MaxLength; bad == "" && max != nil && *max < 0 {
-			t.Fatalf("%s: max-length %d", definition, *max)
-		}
+		frugal.Check(t, len(definition)+len(pattern)+len(applyTo), 0, func() { readPolicy(t, definition, pattern, applyTo, operator) })
 	})
+}
+
+func readPolicy(t *testing.T, definition []byte, pattern, applyTo string, operator bool) {
+	var v any
+	d := json.NewDecoder(strings.NewReader(string(definition)))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return
+	}
+	spec := broker.PolicySpec{Namespace: "/", Name: "p", Operator: operator}
+	bad := native.ReadPolicy(&spec, native.PolicyBody{Pattern: pattern, ApplyTo: applyTo, Definition: broker.WholeNumbers(v)})
+	if bad == "" && len(spec.Definition) == 0 {
+		t.Fatalf("%s means nothing", definition)
+	}
+	if bad != "" && !strings.HasPrefix(bad, "Validation failed\n\n") {
+		t.Fatalf("%s: %q", definition, bad)
+	}
+	if max := spec.Settings.MaxLength; bad == "" && max != nil && *max < 0 {
+		t.Fatalf("%s: max-length %d", definition, *max)
+	}
 }
