@@ -121,7 +121,7 @@ func Open(c Config) (*Group, error) {
 	if err := g.storage.SetHardState(&raftpb.HardState{Term: &hardTerm, Vote: &hardVote, Commit: &commit}); err != nil {
 		return nil, err
 	}
-	node, err := raft.NewRawNode(&raft.Config{
+	node, err := newNode(&raft.Config{
 		ID: c.NodeID, ElectionTick: 10, HeartbeatTick: 2,
 		Storage: g.storage, Applied: index, AsyncStorageWrites: true,
 		MaxSizePerMsg: 1 << 20, MaxInflightMsgs: 256, MaxInflightBytes: 64 << 20,
@@ -131,10 +131,20 @@ func Open(c Config) (*Group, error) {
 		Logger:                    raftLogger{c.Log},
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("shard %d: %w", c.Shard, err)
 	}
 	g.node = node
 	return g, nil
+}
+
+// newNode is raft.NewRawNode, which panics where what was stored contradicts itself.
+func newNode(c *raft.Config) (node *raft.RawNode, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			node, err = nil, fmt.Errorf("what is stored cannot be gone on with: %v", p)
+		}
+	}()
+	return raft.NewRawNode(c)
 }
 
 // load appends the log's records to the raft storage. A record at index i
