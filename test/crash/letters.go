@@ -186,7 +186,7 @@ func (l *letters) verifyWay(url string, w *way) error {
 			missing--
 		}
 		at[queue][number]++
-		if age := time.Since(w.sent[number].at); queue == w.to && age < w.delay {
+		if age := time.Since(w.sent[number].at); queue == w.to && age < w.delay-time.Millisecond { // times are whole milliseconds
 			l.world.violated(fmt.Errorf("letters: %d is in %s after %v already", number, w.to, age))
 		}
 		if copies := at[queue][number]; queue == w.from && copies > 1 || copies > l.world.life {

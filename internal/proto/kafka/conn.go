@@ -46,6 +46,8 @@ type conn struct {
 	login       *exchange     // that is under way
 	until       time.Time     // the login holds; zero: for ever
 	mute        time.Duration // before the next request is read
+	limit       time.Duration // of the client's silence
+	waited      time.Time     // when it was set
 	pipeline    pipeline
 	known       knownTopics
 	fetches     *fetchSession // nil is none
@@ -68,6 +70,7 @@ type request struct {
 func (c *conn) serve() {
 	defer func() { _ = c.answered() }()
 	for {
+		c.wait()
 		if err := c.readFull(c.head[:]); err != nil {
 			return
 		}
@@ -198,6 +201,7 @@ func (c *conn) answer(a *api, r *request) error {
 		return err
 	}
 	answer.SetVersion(r.version)
+	c.wait() // it may have been parked
 	return c.write(r, answer, r.key == keyAPIVersions)
 }
 

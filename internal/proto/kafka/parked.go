@@ -32,6 +32,7 @@ func (c *conn) watch() (gone <-chan struct{}, stop func()) {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0))
 		<-done
 		_ = c.net.SetReadDeadline(time.Time{})
+		c.waited = time.Time{}
 	}
 }
 

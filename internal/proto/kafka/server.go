@@ -38,6 +38,12 @@ type Options struct {
 	// RebalanceDelay is how long the first consumers of a group wait for more; 0
 	// takes 100 ms, less than 0 none.
 	RebalanceDelay time.Duration
+	// HandshakeTimeout is how long a client that nobody knows yet may take for a
+	// request; 0 takes 10 s.
+	HandshakeTimeout time.Duration
+	// IdleTimeout is how long another one may send nothing, or take nothing of what
+	// it is sent; 0 takes Kafka's 10 minutes.
+	IdleTimeout time.Duration
 	// NoAutoCreate says that a topic is not made only because a client names it.
 	NoAutoCreate bool
 	// Partitions is how many a topic has whose maker does not say; 0 is 1.
@@ -78,6 +84,12 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Partitions <= 0 {
 		o.Partitions = 1
+	}
+	if o.HandshakeTimeout <= 0 {
+		o.HandshakeTimeout = handshakeTimeout
+	}
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = idleTimeout
 	}
 	if o.RebalanceDelay == 0 {
 		o.RebalanceDelay = rebalanceDelay
