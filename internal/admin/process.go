@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
-	"syscall"
 )
 
 // process is what the kernel and the runtime say of this process. What cannot be
@@ -42,14 +41,7 @@ func readProcess() process {
 			p.filesOpen = 0
 		}
 	}
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		p.filesMax = limit.Cur
-	}
-	var usage syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
-		p.cpuSeconds = float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
-	}
+	p.readLimits()
 	samples := []metrics.Sample{
 		{Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/total:bytes"},

@@ -73,6 +73,8 @@ type Options struct {
 	Published map[record.Dialect]PublishedFunc
 	// Openers look into records that hold several messages, by dialect.
 	Openers map[record.Dialect]record.Opener
+	// Observer sees every entry of a durable shard that is applied, if it is set.
+	Observer replica.Observer
 }
 
 // Broker is the waist. See the package comment.
@@ -218,7 +220,7 @@ func (e *engine) recover() error {
 	}
 	records := map[record.ShardID][]wal.Record{}
 	e.wal, err = wal.Open(wal.Options{
-		FS: o.FS, Dir: path.Join(o.Dir, "wal"), FileBytes: o.WALFileBytes,
+		FS: o.FS, Dir: path.Join(o.Dir, "wal"), FileBytes: o.WALFileBytes, Clock: o.Clock,
 		Mode: o.SyncMode, Interval: o.SyncInterval, Fatal: e.fail,
 	}, func(r wal.Record) error {
 		if _, ok := states[r.Shard]; !ok {
@@ -307,7 +309,7 @@ func (e *engine) openGroups(states map[record.ShardID]replica.State, records map
 	config := func(id record.ShardID, m replica.Machine, wake func()) replica.Config {
 		return replica.Config{
 			Shard: id, Incarnation: incarnation, NodeID: nodeID, WAL: e.wal, Machine: m,
-			State: states[id], Entries: records[id], Wake: wake, Log: e.options.Log,
+			State: states[id], Entries: records[id], Wake: wake, Log: e.options.Log, Observer: e.options.Observer,
 		}
 	}
 	group, err := replica.Open(config(controlShard, e.control, e.control.poke))

@@ -25,8 +25,10 @@ type Options struct {
 	Address string // host:port; port 0 takes a free one, localhost is both loopbacks
 	TLS     *tls.Config
 	Handler Handler
-	Log     *slog.Logger
-	Clock   clock.Clock
+	// Listen opens a listening socket; nil is net.ListenConfig's.
+	Listen func(ctx context.Context, network, address string) (net.Listener, error)
+	Log    *slog.Logger
+	Clock  clock.Clock
 	// ConnectionsMax is how many connections may be open at once; further ones
 	// are closed on accept. 0 takes the default.
 	ConnectionsMax int
@@ -56,7 +58,11 @@ type Door struct {
 
 // Open binds the address and begins to accept.
 func Open(o Options) (*Door, error) {
-	listeners, err := bind(o.Address)
+	if o.Listen == nil {
+		var lc net.ListenConfig
+		o.Listen = lc.Listen
+	}
+	listeners, err := o.bind()
 	if err != nil {
 		return nil, fmt.Errorf("door %s: %w", o.Name, err)
 	}
@@ -72,16 +78,15 @@ func Open(o Options) (*Door, error) {
 	return d, nil
 }
 
-// bind listens where address says. A client takes localhost for either loopback
+// bind listens where the address says. A client takes localhost for either loopback
 // address, so that name stands for both, as far as the machine has them.
-func bind(address string) ([]net.Listener, error) {
-	var lc net.ListenConfig
-	host, _, err := net.SplitHostPort(address)
+func (o *Options) bind() ([]net.Listener, error) {
+	host, _, err := net.SplitHostPort(o.Address)
 	if err != nil || host != "localhost" {
-		l, err := lc.Listen(context.Background(), "tcp", address)
+		l, err := o.Listen(context.Background(), "tcp", o.Address)
 		return []net.Listener{l}, err
 	}
-	first, err := lc.Listen(context.Background(), "tcp4", address)
+	first, err := o.Listen(context.Background(), "tcp4", o.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func bind(address string) ([]net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, first.Close())
 	}
-	second, err := lc.Listen(context.Background(), "tcp6", net.JoinHostPort("::1", port))
+	second, err := o.Listen(context.Background(), "tcp6", net.JoinHostPort("::1", port))
 	listeners := []net.Listener{first}
 	if err == nil {
 		listeners = append(listeners, second)

@@ -173,6 +173,9 @@ func TestModel(t *testing.T) {
 			if a, b := describe(again), describe(s); a != b {
 				t.Fatalf("loaded\n%s\nsaved\n%s", a, b)
 			}
+			if again.Fingerprint() != s.Fingerprint() {
+				t.Fatal("another fingerprint after loading")
+			}
 			s = again
 		}
 	})

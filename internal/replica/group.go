@@ -55,6 +55,7 @@ type Config struct {
 	State       State
 	Entries     []wal.Record // read back from the log, beyond State.Index
 	Wake        func()       // called from other goroutines: Step has work
+	Observer    Observer     // nil: nobody looks
 	Log         *slog.Logger
 }
 
@@ -395,7 +396,7 @@ func (g *Group) apply(m *raftpb.Message) {
 		switch e.GetType() {
 		case raftpb.EntryNormal:
 			if len(e.GetData()) > 0 {
-				g.config.Machine.Apply(Entry{Index: record.Index(e.GetIndex()), Term: record.Term(e.GetTerm()), Data: e.GetData()})
+				g.hand(Entry{Index: record.Index(e.GetIndex()), Term: record.Term(e.GetTerm()), Data: e.GetData()})
 			}
 		case raftpb.EntryConfChangeV2:
 			cc := &raftpb.ConfChangeV2{}
@@ -411,6 +412,14 @@ func (g *Group) apply(m *raftpb.Message) {
 		g.respond(r)
 	}
 	g.compact()
+}
+
+// hand gives an entry to the machine.
+func (g *Group) hand(e Entry) {
+	g.config.Machine.Apply(e)
+	if g.config.Observer != nil {
+		g.config.Observer.Applied(g.config.Shard, e, g.config.Machine)
+	}
 }
 
 // compact drops applied entries from raft's memory: with one voter nobody asks for

@@ -20,6 +20,13 @@ type Machine interface {
 	Apply(e Entry)
 }
 
+// Observer sees what a node's groups apply. Its methods run on the group's
+// goroutine, must not keep it and change nothing.
+type Observer interface {
+	// Applied is called after m has applied e.
+	Applied(shard record.ShardID, e Entry, m Machine)
+}
+
 // Log orders proposals and feeds a Machine: a Group, or a Volatile one.
 type Log interface {
 	// Propose hands over an entry, which becomes immutable. An error means that

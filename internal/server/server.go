@@ -1,26 +1,22 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"time"
 
 	"weir/internal/admin"
 	"weir/internal/broker"
-	"weir/internal/clock"
 	"weir/internal/listen"
 	"weir/internal/proto/amqp091"
 	"weir/internal/proto/amqp091/native"
 	"weir/internal/proto/kafka"
 	"weir/internal/proto/kafka/batch"
 	"weir/internal/record"
-	"weir/internal/vfs"
 	"weir/internal/wal"
 )
 
@@ -36,6 +32,7 @@ const exitDisk = 70
 // Server is a running node.
 type Server struct {
 	config   Config
+	on       Environment
 	log      *slog.Logger
 	broker   *broker.Broker
 	amqp     *amqp091.Server
@@ -46,40 +43,12 @@ type Server struct {
 	done     chan struct{} // closed with the server
 }
 
-// Run starts a node, prints a connection string per door and a line that begins
-// with "ready", and serves until ctx ends; it then drains. A value on reload
-// makes it read its certificates again.
-func Run(ctx context.Context, c Config, out io.Writer, reload <-chan os.Signal) error {
-	started := clock.System().Now()
-	s, err := Start(c)
-	if err != nil {
-		return err
-	}
-	for _, d := range s.doors {
-		if _, err := fmt.Fprintf(out, "%-6s %s\n", d.Name(), s.url(d)); err != nil {
-			return errors.Join(err, s.Close())
-		}
-	}
-	if _, err := fmt.Fprintf(out, "ready in %d ms, data in %s\n", clock.System().Now().Sub(started).Milliseconds(), c.Data); err != nil {
-		return errors.Join(err, s.Close())
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			s.log.Info("draining")
-			return s.Close()
-		case <-reload:
-			s.Reload()
-		}
-	}
-}
-
-// Start opens the store and the doors.
-func Start(c Config) (*Server, error) {
-	s := &Server{config: c, log: newLog(c.Log), done: make(chan struct{})}
+// StartOn opens the store and the doors.
+func StartOn(on Environment, c Config) (*Server, error) {
+	s := &Server{config: c, on: on, log: newLog(on.Log, c.Log), done: make(chan struct{})}
 	var err error
 	s.broker, err = broker.Open(broker.Options{
-		FS: vfs.OS(), Dir: c.Data, Clock: clock.System(), Log: s.log, Fatal: s.fatal,
+		FS: on.FS, Dir: c.Data, Clock: on.Clock, Log: s.log, Fatal: s.fatal, Observer: on.Observer,
 		Shards: c.Storage.Shards, TailBytes: c.Storage.TailBytes, WALFileBytes: c.Storage.WALFileBytes,
 		SyncMode: syncMode(c.Storage.Sync), SyncInterval: c.Storage.SyncInterval,
 		MessageBytesMax: c.Limits.MessageBytes,
@@ -94,19 +63,19 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: clock.System(), Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
+	s.amqp = amqp091.New(amqp091.Options{Broker: s.broker, Log: s.log, Clock: on.Clock, Identity: "weir " + Version, CertificateName: c.TLS.LoginFrom})
 	if s.kafka, err = kafka.New(kafka.Options{
-		Broker: s.broker, Log: s.log, Clock: clock.System(), CertificateName: c.TLS.LoginFrom, Token: c.OAuth.tokenChecker(),
+		Broker: s.broker, Log: s.log, Clock: on.Clock, CertificateName: c.TLS.LoginFrom, Token: c.OAuth.tokenChecker(),
 		Loopback: loopbackName(c.Listen.Kafka), Advertised: c.Kafka.Advertised,
 		NoAutoCreate: !c.Kafka.AutoCreateTopics, Partitions: c.Kafka.Partitions,
 	}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: clock.System(), Doors: s.openDoors})
+	s.admin = admin.New(admin.Options{Broker: s.broker, Log: s.log, Version: Version, Clock: on.Clock, Doors: s.openDoors})
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	go tidyLoop(clock.System(), s.done)
+	go tidyLoop(on.Clock, s.done)
 	return s, nil
 }
 
@@ -142,7 +111,7 @@ func (s *Server) open() error {
 		if d.Name == "amqps" || d.Name == "kafkas" {
 			d.TLS = s.identity.config()
 		}
-		d.Log, d.Clock, d.ConnectionsMax = s.log, clock.System(), s.config.Limits.Connections
+		d.Log, d.Clock, d.ConnectionsMax, d.Listen = s.log, s.on.Clock, s.config.Limits.Connections, s.on.Listen
 		door, err := listen.Open(d)
 		if err != nil {
 			return err
@@ -250,17 +219,17 @@ func (s *Server) Close() error {
 // may be lost.
 func (s *Server) fatal(err error) {
 	s.log.Error("stopping: storage failed", "err", err)
-	os.Exit(exitDisk)
+	s.on.Exit(exitDisk)
 }
 
-func newLog(c Log) *slog.Logger {
+func newLog(to io.Writer, c Log) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		level = slog.LevelInfo
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(slog.NewJSONHandler(to, o))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(slog.NewTextHandler(to, o))
 }

@@ -299,6 +299,9 @@ func (w *world) restart(t *rapid.T) {
 	if after := m.encodeAll(); after != before {
 		t.Fatalf("state after the restart\n%q\nbefore\n%q", after, before)
 	}
+	if m.Fingerprint() != w.m.Fingerprint() {
+		t.Fatal("another fingerprint after the restart")
+	}
 	w.m = m
 }
 
