@@ -1,0 +1,121 @@
+// Command sim runs worlds of internal/sim: one with its whole history, or many with
+// a line each. Equal seeds of one build have equal histories.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/internal/sim/host"
+)
+
+type options struct {
+	seed   uint64
+	n      int
+	nodes  int
+	length time.Duration
+	faults string
+	jobs   int
+	cache  string
+	keep   string
+}
+
+func main() {
+	var o options
+	flag.Uint64Var(&o.seed, "seed", 1, "of the first world")
+	flag.IntVar(&o.n, "n", 1, "worlds, with the seeds that follow; the history of a single one is printed")
+	flag.IntVar(&o.nodes, "nodes", 1, "nodes of a world")
+	flag.DurationVar(&o.length, "length", 20*time.Second, "how long things go wrong, in the world's time")
+	flag.StringVar(&o.faults, "faults", "", "comma-separated kinds of trouble; empty: all, none: none")
+	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worlds at once")
+	flag.StringVar(&o.cache, "cache", "", "directory for the compiled guest; empty: a temporary one")
+	flag.StringVar(&o.keep, "keep", "sim-failures", "directory for the histories of worlds that failed")
+	flag.Parse()
+	if err := run(&o); err != nil {
+		fmt.Fprintln(os.Stderr, "sim:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o *options) (err error) {
+	ctx := context.Background()
+	if o.cache == "" {
+		if o.cache, err = os.MkdirTemp("", "weir-sim-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(o.cache)
+	}
+	h, err := host.New(ctx, o.cache)
+	if err != nil {
+		return err
+	}
+	defer h.Close(ctx)
+	if o.n == 1 {
+		return h.Run(ctx, o.world(o.seed), os.Stdout)
+	}
+	var running sync.WaitGroup
+	seeds := make(chan uint64)
+	var mu sync.Mutex
+	failed := 0
+	for range max(o.jobs, 1) {
+		running.Go(func() {
+			for seed := range seeds {
+				line, ok := o.one(ctx, h, seed)
+				mu.Lock()
+				fmt.Println(line)
+				if !ok {
+					failed++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range o.n {
+		seeds <- o.seed + uint64(i)
+	}
+	close(seeds)
+	running.Wait()
+	fmt.Printf("%d worlds, %d failed\n", o.n, failed)
+	if failed > 0 {
+		return fmt.Errorf("%d of %d worlds failed, see %s; run one again: make sim SEED=…", failed, o.n, o.keep)
+	}
+	return nil
+}
+
+func (o *options) world(seed uint64) host.World {
+	w := host.World{Seed: seed, Nodes: o.nodes, Length: o.length}
+	if o.faults != "" {
+		w.Faults = strings.Split(o.faults, ",")
+	}
+	return w
+}
+
+// one runs a world and returns its line.
+func (o *options) one(ctx context.Context, h *host.Host, seed uint64) (string, bool) {
+	var history bytes.Buffer
+	began := time.Now()
+	err := h.Run(ctx, o.world(seed), &history)
+	sum := sha256.Sum256(history.Bytes())
+	last := history.String()[strings.LastIndexByte(strings.TrimSpace(history.String()), '\n')+1:]
+	if err == nil {
+		_, what, _ := strings.Cut(last, "kept: ")
+		return fmt.Sprintf("seed %d: %s (%v, history %x)", seed, strings.TrimSpace(what), time.Since(began).Round(time.Millisecond), sum[:6]), true
+	}
+	path := filepath.Join(o.keep, fmt.Sprintf("seed-%d.txt", seed))
+	if err := os.MkdirAll(o.keep, 0o700); err == nil {
+		err = os.WriteFile(path, history.Bytes(), 0o600)
+		if err != nil {
+			path = err.Error()
+		}
+	}
+	return fmt.Sprintf("seed %d FAILED: %v: %s: %s", seed, err, strings.TrimSpace(last), path), false
+}
