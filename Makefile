@@ -32,10 +32,13 @@ bench: ## micro-benchmarks with allocation counts
 crash: ## kill -9 the real binary under load N times (default 20), JOBS at once
 	$(GO) run ./test/crash -n $(N) -jobs $(JOBS)
 
+sim: ## worlds from seeds: SEED=1 N=1; one prints its history, the same each time
+	$(GO) run ./test/sim -seed $(or $(SEED),1) -n $(if $(filter file,$(origin N)),1,$(N))
+
 clients: ## real clients of every dialect against the built binary
 	test/clients/run
 
 bench-peers: ## weir next to real brokers, interleaved
 	test/bench/peers
 
-.PHONY: help run test check race fuzz bench crash clients bench-peers
+.PHONY: help run test check race fuzz bench crash sim clients bench-peers

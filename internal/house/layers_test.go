@@ -23,6 +23,8 @@ var layers = []string{
 	"proto/amqp091 proto/kafka admin bench",
 	"listen",
 	"server",
+	"sim",
+	"sim/guest sim/host",
 	"house",
 }
 

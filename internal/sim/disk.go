@@ -22,6 +22,7 @@ type disk struct {
 	slow    time.Duration // added to every operation
 	stall   time.Duration // of the next sync
 	full    bool          // less room than usual
+	lies    bool          // it says it has synced what it has not
 	broken  int           // operations that change something until one fails; 0: none will
 	written map[string][]place
 	durable map[messageID]bool
@@ -230,8 +231,11 @@ func (f *diskFile) look(p []byte, off int64) {
 
 func (f *diskFile) Sync() error {
 	f.disk.mu.Lock()
-	n := len(f.disk.written[f.name])
+	n, lies := len(f.disk.written[f.name]), f.disk.lies
 	f.disk.mu.Unlock()
+	if lies {
+		return nil
+	}
 	if err := f.File.Sync(); err != nil {
 		return err
 	}

@@ -70,12 +70,24 @@ func (l *life) resume() {
 
 // nodeClock is what a process sees of time: the world's, wrong by the node's skew.
 // Timers run on the world's time, as they do on a real machine's monotonic clock.
-type nodeClock struct{ life *life }
+type nodeClock struct {
+	life   *life
+	steady *clock.Steady
+}
 
-func (c nodeClock) Now() time.Time { return time.Now().Add(c.life.node.skewed()).Round(0) }
-func (c nodeClock) Millis() int64  { return c.Now().UnixMilli() }
+func newNodeClock(l *life) *nodeClock {
+	return &nodeClock{life: l, steady: clock.NewSteady(clock.Source{
+		Now: func() (wall, elapsed int64) {
+			return time.Now().Add(l.node.skewed()).UnixNano(), int64(time.Since(l.node.world.began))
+		},
+		Slept: func() int64 { return 0 },
+	})}
+}
 
-func (c nodeClock) AfterFunc(d time.Duration, f func()) clock.Timer {
+func (c *nodeClock) Now() time.Time { return time.Now().Add(c.life.node.skewed()).Round(0) }
+func (c *nodeClock) Millis() int64  { return c.steady.Millis() }
+
+func (c *nodeClock) AfterFunc(d time.Duration, f func()) clock.Timer {
 	return time.AfterFunc(d, func() {
 		c.life.gate()
 		f()

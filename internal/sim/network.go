@@ -14,6 +14,7 @@ const (
 	dialRetry   = 500 * time.Millisecond // between attempts that are not answered
 	dialTimeout = 5 * time.Second
 	delayUsual  = 300 * time.Microsecond
+	keepAlive   = 5 * time.Second
 )
 
 // Network carries byte streams between hosts as TCP does: what is lost is sent
@@ -122,22 +123,25 @@ func (n *Network) abandon(l *life, tell bool) {
 		e.gone = true
 		if tell {
 			e.tellReset()
-		} else {
-			e.starve()
 		}
+		e.probed()
 	}
 	n.ends = kept
 }
 
-// starve breaks the other end once it has waited long enough for room that a gone
-// process will never make.
-func (e *endpoint) starve() {
-	time.AfterFunc(resendGivesUp, func() {
+// probed lets the other end's kernel ask after the connection now and then, as it
+// does where nothing is sent, until it knows that there is none any more.
+func (e *endpoint) probed() {
+	time.AfterFunc(keepAlive, func() {
 		e.net.mu.Lock()
 		defer e.net.mu.Unlock()
-		if e.peer.end-e.consumed >= windowBytes {
-			e.peer.fail(syscall.ETIMEDOUT)
+		if e.peer.err != nil || e.peer.closed || e.peer.gone {
+			return
 		}
+		if !e.net.down[e.host()] {
+			e.tellReset()
+		}
+		e.probed()
 	})
 }
 

@@ -93,7 +93,7 @@ func (n *Node) start() {
 // launch starts the broker in a life.
 func (n *Node) launch(l *life, d *disk, network *Network, eye replica.Observer) (*server.Server, error) {
 	return server.StartOn(server.Environment{
-		FS: d.fs(l), Clock: nodeClock{l}, Log: nodeLog{l}, Observer: eye,
+		FS: d.fs(l), Clock: newNodeClock(l), Log: nodeLog{l}, Observer: eye,
 		Exit: func(status int) {
 			n.exited(l, status)
 			l.gate()

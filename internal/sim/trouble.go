@@ -45,14 +45,9 @@ var troubles = []trouble{
 	}},
 }
 
-// FaultNames lists the kinds of trouble.
-func FaultNames() []string {
-	var names []string
-	for _, t := range troubles {
-		names = append(names, t.name)
-	}
-	return names
-}
+// Lies is a kind of trouble that no broker survives, to see that it is noticed: a
+// disk that does not sync what it says it has.
+const Lies = "lies"
 
 // makeTrouble lets things go wrong until the time is over, then puts everything
 // right.
@@ -60,6 +55,9 @@ func (w *World) makeTrouble() {
 	kinds := slices.Clone(troubles)
 	if w.options.Faults != nil {
 		kinds = slices.DeleteFunc(kinds, func(t trouble) bool { return !slices.Contains(w.options.Faults, t.name) })
+	}
+	for _, n := range w.nodes {
+		n.disk.lies = slices.Contains(w.options.Faults, Lies)
 	}
 	for time.Since(w.began) < w.options.Length {
 		time.Sleep(w.dice.between(100*time.Millisecond, 4*time.Second))

@@ -13,7 +13,7 @@ type Options struct {
 	Seed   uint64
 	Nodes  int           // 1 if 0
 	Length time.Duration // of the troubles, in the world's time; 30 s if 0
-	Faults []string      // kinds of trouble to make; nil is all, see FaultNames
+	Faults []string      // kinds of trouble to make, by name; nil is all but Lies
 	Out    io.Writer     // the history goes there, a line per event
 }
 

@@ -1,5 +1,3 @@
-// Command sim runs worlds of internal/sim: one with its whole history, or many with
-// a line each. Equal seeds of one build have equal histories.
 package main
 
 import (

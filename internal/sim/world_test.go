@@ -1,0 +1,133 @@
+package sim
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"weir/internal/record"
+	"weir/internal/replica"
+)
+
+func world(t *testing.T) *World {
+	t.Helper()
+	return New(Options{Seed: 1, Out: io.Discard})
+}
+
+// found fails unless exactly one violation was noted, which says what.
+func found(t *testing.T, w *World, what string) {
+	t.Helper()
+	v := w.Violations()
+	if len(v) != 1 || !strings.Contains(v[0], what) {
+		t.Errorf("violations %q, not one with %q", v, what)
+	}
+}
+
+// TestDurableIsWhatWasSynced follows a marked message to the disk.
+func TestDurableIsWhatWasSynced(t *testing.T) {
+	w := world(t)
+	n := w.nodes[0]
+	e := w.book.begin("p", "q")
+	fs := n.disk.fs(&life{node: n})
+	if err := fs.MkdirAll("d"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Create("d/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.WriteVecAt([][]byte{[]byte("head"), body(e.id)}, 100); err != nil {
+		t.Fatal(err)
+	}
+	w.book.confirm(e)
+	found(t, w, "on stable storage of 0 nodes")
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	w.book.confirm(e)
+	found(t, w, "on stable storage of 0 nodes")
+}
+
+// TestPowerCutLeavesWhatTheDiskKept crashes with nothing and with everything kept.
+func TestPowerCutLeavesWhatTheDiskKept(t *testing.T) {
+	for _, share := range []float64{0, 1} {
+		w := world(t)
+		n := w.nodes[0]
+		fs := n.disk.fs(&life{node: n})
+		if err := fs.MkdirAll("d"); err != nil {
+			t.Fatal(err)
+		}
+		f, err := fs.Create("d/f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fs.SyncDir("d"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(body(5), 0); err != nil {
+			t.Fatal(err)
+		}
+		n.disk.crash(share)
+		if n.disk.holds(5) != (share == 1) {
+			t.Errorf("share %v: %v", share, n.disk.holds(5))
+		}
+	}
+}
+
+type machine struct{ print uint64 }
+
+func (machine) Apply(replica.Entry)   {}
+func (m machine) Fingerprint() uint64 { return m.print }
+
+// TestWitness shows it other entries, other states and gaps in what was known.
+func TestWitness(t *testing.T) {
+	entry := func(index uint64, data string) replica.Entry {
+		return replica.Entry{Index: fingerprintEvery * record.Index(index), Term: 2, Data: []byte(data)}
+	}
+	for what, second := range map[string]func(o *observer){
+		"another entry": func(o *observer) { o.Applied(1, entry(1, "b"), machine{7}) },
+		"another state": func(o *observer) { o.Applied(1, entry(1, "a"), machine{8}) },
+		"applied after": func(o *observer) {
+			o.Applied(1, entry(1, "a"), machine{7})
+			o.Applied(1, entry(1, "a"), machine{7})
+		},
+		"recovered up to entry 8 of 16": func(o *observer) {
+			o.Applied(1, entry(1, "a"), machine{7})
+			o.ready()
+		},
+	} {
+		w := world(t)
+		first := w.seen.observe(&life{node: w.nodes[0]})
+		first.Applied(1, entry(1, "a"), machine{7})
+		first.Applied(1, entry(2, "c"), machine{9})
+		second(w.seen.observe(&life{node: w.nodes[0]}))
+		found(t, w, what)
+	}
+}
+
+// TestBook shows it messages where they cannot be.
+func TestBook(t *testing.T) {
+	for what, f := range map[string]func(b *book, e *entry){
+		"where message 1 was": func(b *book, _ *entry) {
+			o := b.begin("p", "topic")
+			b.locate("r", o.id, "topic", 0, 9)
+		},
+		"at 0/9":        func(b *book, e *entry) { b.locate("r", e.id, "topic", 0, 10) },
+		"nobody sent":   func(b *book, e *entry) { b.locate("r", e.id, "other", 0, 9) },
+		"in topic, whe": func(b *book, _ *entry) { b.locate("r", 99, "topic", 0, 9) },
+	} {
+		w := world(t)
+		e := w.book.begin("p", "topic")
+		w.book.locate("p", e.id, "topic", 0, 9)
+		f(&w.book, e)
+		found(t, w, what)
+	}
+	if _, err := identify([]byte("weirmark")); err == nil {
+		t.Error("a body that nobody sent")
+	}
+	b := body(3)
+	b[len(b)-1] ^= 1
+	if _, err := identify(b); err == nil && len(b) > markBytes {
+		t.Error("a changed body")
+	}
+}
