@@ -4,6 +4,12 @@ GO ?= go
 T ?= 20s
 N ?= 20
 JOBS ?= 1
+# Of bench-peers: ABBA rounds, seconds measured and before it, and which loads.
+ROUNDS ?= 3
+SECONDS ?= 3
+WARMUP ?= 2
+GROUP ?= all
+ONLY ?=
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -38,7 +44,8 @@ sim: ## worlds from seeds: SEED=1 N=1; one prints its history, the same each tim
 clients: ## real clients of every dialect against the built binary
 	test/clients/run
 
-bench-peers: ## weir next to real brokers, interleaved
-	test/bench/peers
+bench-peers: ## weir next to real brokers, interleaved: ROUNDS SECONDS WARMUP GROUP ONLY EVERY=1 QUICK=1 PEERS
+	$(GO) run ./test/bench -rounds $(ROUNDS) -seconds $(SECONDS) -warmup $(WARMUP) -group $(GROUP) -only "$(ONLY)" \
+	  $(if $(EVERY),-every) $(if $(QUICK),-quick,-write)
 
 .PHONY: help run test check race fuzz bench crash sim clients bench-peers

@@ -85,7 +85,7 @@ func printReport(w io.Writer, r *bench.Report) error {
 	for _, l := range []struct {
 		name string
 		bench.Latency
-	}{{"confirm", r.Confirm}, {"end to end", r.EndToEnd}} {
+	}{{"confirm", r.Confirm}, {"end to end", r.EndToEnd}, {"send delay", r.SendDelay}} {
 		if l.Count > 0 {
 			text += fmt.Sprintf("%-10s µs: p50 %d  p95 %d  p99 %d  p99.9 %d  max %d\n", l.name, l.P50, l.P95, l.P99, l.P999, l.Max)
 		}

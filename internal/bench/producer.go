@@ -45,6 +45,7 @@ type producer struct {
 	highest    int64        // tag confirmed; the receiver's
 	nacked     atomic.Int64
 	latency    *hdrhistogram.Histogram // the receiver's
+	delay      *hdrhistogram.Histogram // the sender's: from when a message was due until it was sent
 
 	mu   sync.Mutex
 	room sync.Cond
@@ -56,7 +57,7 @@ func newProducer(r *run, number int) (*producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{run: r, client: c, number: number, latency: newHistogram()}
+	p := &producer{run: r, client: c, number: number, latency: newHistogram(), delay: newHistogram()}
 	p.room.L = &p.mu
 	o := &r.options
 	switch {
@@ -164,6 +165,9 @@ func (p *producer) publish(n, now int64, begin, interval float64) error {
 		due := now
 		if interval > 0 {
 			due = int64(begin + float64(p.sent)*interval)
+			if p.run.measuring() {
+				record(p.delay, now-due)
+			}
 		}
 		t := &p.templates[p.turn]
 		start := len(out)

@@ -37,6 +37,7 @@ type Report struct {
 	ConsumeRate float64 `json:"consume_rate"`
 	Confirm     Latency `json:"confirm"`     // of commits, with transactions
 	EndToEnd    Latency `json:"end_to_end"`  // of the highest priority, with priorities
+	SendDelay   Latency `json:"send_delay"`  // at a fixed rate: from when a message was due until it was sent
 	Gaps        uint64  `json:"gaps"`        // sequences that did not come in their turn
 	Repeated    uint64  `json:"repeated"`    // that came again, unannounced
 	Redelivered uint64  `json:"redelivered"` // that came again, flagged so
@@ -283,9 +284,10 @@ func (r *run) drain() {
 
 func (r *run) sum(report *Report) {
 	report.Published, report.Consumed = r.published.Load(), r.consumed.Load()
-	confirm, end := newHistogram(), newHistogram()
+	confirm, end, delay := newHistogram(), newHistogram(), newHistogram()
 	for _, p := range r.producers {
 		confirm.Merge(p.latency)
+		delay.Merge(p.delay)
 	}
 	for _, k := range r.consumers {
 		end.Merge(k.latency)
@@ -293,7 +295,7 @@ func (r *run) sum(report *Report) {
 		report.Repeated += k.check.repeated
 		report.Redelivered += k.check.old
 	}
-	report.Confirm, report.EndToEnd = summary(confirm), summary(end)
+	report.Confirm, report.EndToEnd, report.SendDelay = summary(confirm), summary(end), summary(delay)
 }
 
 func summary(h *hdrhistogram.Histogram) Latency {

@@ -60,7 +60,7 @@ func TestOpenLoopKeepsItsRate(t *testing.T) {
 	if took := time.Since(begin); took < 400*time.Millisecond {
 		t.Errorf("1000 messages at 2000/s took %v", took)
 	}
-	if r.Published != 1000 || r.Consumed != 1000 {
+	if r.Published != 1000 || r.Consumed != 1000 || r.SendDelay.Count != 1000 {
 		t.Fatalf("%+v", r)
 	}
 }

@@ -18,9 +18,11 @@ type process struct {
 	name  string
 	url   string
 	kafka string // host:port of the bootstrap server
+	nats  string // host:port
 	api   string // of management, on HTTP
 	pid   int
 	stop  func() error
+	again func() (*process, error) // starts it on what it has stored; it does not run
 }
 
 func buildWeir(dir string) (string, error) {
@@ -32,11 +34,18 @@ func buildWeir(dir string) (string, error) {
 	return binary, nil
 }
 
-// startWeir starts the built binary on a free port and a data directory.
-func startWeir(binary, data string) (*process, time.Duration, error) {
+// startWeir starts the built binary on free ports and a data directory. Settings
+// are weir's own.
+func startWeir(binary, data string, settings ...string) (*process, time.Duration, error) {
 	begin := time.Now()
-	c := exec.Command(binary, "serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0", "--listen", "kafka=127.0.0.1:0",
-		"--set", "log.level=warn")
+	args := []string{
+		"serve", "--data", data, "--listen", "amqp=127.0.0.1:0", "--listen", "http=127.0.0.1:0", "--listen", "kafka=127.0.0.1:0",
+		"--set", "log.level=warn",
+	}
+	for _, one := range settings {
+		args = append(args, "--set", one)
+	}
+	c := exec.Command(binary, args...)
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -51,6 +60,10 @@ func startWeir(binary, data string) (*process, time.Duration, error) {
 			return err
 		}
 		return c.Wait()
+	}
+	p.again = func() (*process, error) {
+		again, _, err := startWeir(binary, data, settings...)
+		return again, err
 	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -71,31 +84,6 @@ func startWeir(binary, data string) (*process, time.Duration, error) {
 		}
 	}
 	return nil, 0, fmt.Errorf("weir did not start: %w", c.Wait())
-}
-
-// startRabbit starts RabbitMQ through the peers' script.
-func startRabbit(s *settings) (*process, error) {
-	script := filepath.Join(s.peers, "rabbitmq")
-	if out, err := exec.Command(script, "start").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("rabbitmq start: %w: %s", err, out)
-	}
-	out, err := exec.Command(script, "status").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("rabbitmq status: %w: %s", err, out)
-	}
-	port := 25672 // the script's own, unless told otherwise
-	if text := os.Getenv("RABBITMQ_PORT"); text != "" {
-		if port, err = strconv.Atoi(text); err != nil {
-			return nil, fmt.Errorf("RABBITMQ_PORT: %w", err)
-		}
-	}
-	p := &process{
-		name: "RabbitMQ", url: fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d", port),
-		api: fmt.Sprintf("http://127.0.0.1:%d", port+10_000),
-	}
-	p.pid = firstPid(string(out))
-	p.stop = func() error { return exec.Command(script, "stop").Run() }
-	return p, nil
 }
 
 // firstPid is the process that a peer's status begins with.
@@ -120,6 +108,15 @@ func (p *process) cpu() float64 {
 	return (user + system) / 100 // clock ticks
 }
 
+// kill ends it as kill -9 does, and waits until it is gone.
+func (p *process) kill() {
+	_ = syscall.Kill(p.pid, syscall.SIGKILL)
+	for p.rss() > 0 { // what has ended has no memory
+		time.Sleep(time.Millisecond)
+	}
+	_ = p.stop() // what is left of it: nothing to tell
+}
+
 // rss is the resident memory in MiB.
 func (p *process) rss() float64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
@@ -133,35 +130,4 @@ func (p *process) rss() float64 {
 		}
 	}
 	return 0
-}
-
-// disk measures what one fdatasync of 4 KB costs here, now.
-func disk() string {
-	f, err := os.CreateTemp("", "weir-disk")
-	if err != nil {
-		return err.Error()
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	block := make([]byte, 4096)
-	for i := range 256 {
-		if _, err := f.WriteAt(block, int64(i)*4096); err != nil {
-			return err.Error()
-		}
-	}
-	if err := f.Sync(); err != nil {
-		return err.Error()
-	}
-	var took []float64
-	for i := range 200 {
-		begin := time.Now()
-		if _, err := f.WriteAt(block, int64(i)*4096); err != nil {
-			return err.Error()
-		}
-		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
-			return err.Error()
-		}
-		took = append(took, float64(time.Since(begin).Microseconds()))
-	}
-	return fmt.Sprintf("write + fdatasync of 4 KB p50 %.0f µs, p99 %.0f µs", quantile(took, 0.5), quantile(took, 0.99))
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,29 +15,48 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"weir/internal/bench"
+	"weir/test/bench/report"
 )
 
 // look is something measured once, not in rounds.
 type look struct {
 	name, title string
-	look        func(s *settings, binary string) error
+	takes       time.Duration // about
+	run         func(s *settings, l *report.Look) error
 }
 
 var looks = []look{
-	{"idle", "Idle process, then idle connections", idle},
-	{"declare", "Declaring durable queues, from 20 connections", declareQueues},
-	{"backlog", "Ten consumers join a backlog while publishing goes on", backlog},
-	{"startup", "Start-up with messages stored", startup},
+	{"idle", "Idle process, then idle connections", 10 * time.Second, idle},
+	{"declare", "Declaring durable queues, from 20 connections", 40 * time.Second, declareQueues},
+	{"backlog", "Ten consumers join a backlog while publishing goes on", 50 * time.Second, backlog},
+	{"startup", "Start-up with messages stored", 40 * time.Second, startup},
+	{"kill", "kill -9 under load with messages stored, then started again", 3 * time.Minute, killed},
 }
 
-func idle(s *settings, binary string) error {
-	weir, ready, err := startWeir(binary, filepath.Join(s.work, "idle"))
+// look runs one and keeps what it has found.
+func (s *settings) look(l *look) error {
+	fmt.Printf("\n%s: %s\n", l.name, l.title)
+	found := report.Look{Name: l.name, Title: l.title, At: time.Now().UTC().Truncate(time.Second), Figures: report.Figures{}}
+	if err := l.run(s, &found); err != nil {
+		return err
+	}
+	for _, line := range found.Text {
+		fmt.Printf("  %s\n", line)
+	}
+	for _, row := range found.Rows {
+		fmt.Printf("  %s\n", strings.Join(row, " | "))
+	}
+	s.results.AddLook(found)
+	return s.keep()
+}
+
+func idle(s *settings, l *report.Look) error {
+	weir, ready, err := startWeir(s.binary, filepath.Join(s.work, "idle"))
 	if err != nil {
 		return err
 	}
 	defer weir.stop()
 	begin := weir.rss()
-	fmt.Printf("Ready after %d ms on an empty store; RSS %.1f MiB.\n", ready.Milliseconds(), begin)
 	var conns []*amqp.Connection
 	for range s.idle {
 		c, err := amqp.Dial(weir.url)
@@ -46,7 +65,12 @@ func idle(s *settings, binary string) error {
 		}
 		conns = append(conns, c)
 	}
-	fmt.Printf("%d idle connections: RSS %.1f MiB, %.1f KiB per connection.\n", len(conns), weir.rss(), (weir.rss()-begin)*1024/float64(len(conns)))
+	each := (weir.rss() - begin) * 1024 / float64(len(conns))
+	l.Text = []string{
+		fmt.Sprintf("Ready after %d ms on an empty store; RSS %.1f MiB.", ready.Milliseconds(), begin),
+		fmt.Sprintf("%d idle connections: RSS %.1f MiB, %.1f KiB per connection.", len(conns), weir.rss(), each),
+	}
+	l.Figures["rss"], l.Figures["connection_kib"] = begin, each
 	for _, c := range conns {
 		if err := c.Close(); err != nil {
 			return err
@@ -55,18 +79,22 @@ func idle(s *settings, binary string) error {
 	return nil
 }
 
-func declareQueues(s *settings, binary string) error {
-	weir, _, err := startWeir(binary, filepath.Join(s.work, "declare"))
+func declareQueues(s *settings, l *report.Look) error {
+	weir, _, err := startWeir(s.binary, filepath.Join(s.work, "declare"))
 	if err != nil {
 		return err
 	}
 	defer weir.stop()
-	rabbit, err := theRabbit(s)
-	if err != nil {
+	rabbit, err := s.peers.get(classic)
+	if err != nil && !errors.Is(err, errSkipped) {
 		return err
 	}
-	fmt.Println("| broker | queues | per second | server CPU µs each | RSS growth KiB each |\n| --- | --- | --- | --- | --- |")
+	l.Header = []string{"broker", "queues", "per second", "server CPU µs each", "RSS growth KiB each"}
+	rates := map[*process]float64{}
 	for _, p := range []*process{weir, rabbit} {
+		if p == nil {
+			continue
+		}
 		n := s.queues
 		if p == rabbit {
 			n = s.queues / 10 // at its rate the whole number would take minutes
@@ -75,10 +103,17 @@ func declareQueues(s *settings, binary string) error {
 		if err := declareOn(p.url, n); err != nil {
 			return err
 		}
-		took := time.Since(begin).Seconds()
-		fmt.Printf("| %s | %d | %.0f | %.0f | %.2f |\n", p.name, n, float64(n)/took, (p.cpu()-cpu)*1e6/float64(n), (p.rss()-rss)*1024/float64(n))
+		rates[p] = float64(n) / time.Since(begin).Seconds()
+		l.Rows = append(l.Rows, []string{
+			p.name, strconv.Itoa(n), fmt.Sprintf("%.0f", rates[p]),
+			fmt.Sprintf("%.0f", (p.cpu()-cpu)*1e6/float64(n)), fmt.Sprintf("%.2f", (p.rss()-rss)*1024/float64(n)),
+		})
 	}
-	return nil
+	if rabbit == nil {
+		return nil
+	}
+	l.Figures["ratio"] = rates[weir] / rates[rabbit]
+	return s.peers.stop() // with its queues
 }
 
 func declareOn(target string, n int) error {
@@ -114,32 +149,22 @@ func declareOn(target string, n int) error {
 
 // backlog fills a queue, then lets consumers join while a producer goes on at a
 // fixed rate, and looks at the slowest second of that producer.
-func backlog(s *settings, binary string) error {
-	weir, _, err := startWeir(binary, filepath.Join(s.work, "backlog"))
+func backlog(s *settings, l *report.Look) error {
+	weir, _, err := startWeir(s.binary, filepath.Join(s.work, "backlog"))
 	if err != nil {
 		return err
 	}
 	defer weir.stop()
-	fill := []string{
-		"bench", "--url", weir.url, "--json", "-q", "--keep", "--consumers", "0", "--size", "1024",
-		"--messages", fmt.Sprint(s.backlog), "--duration", "0", "--warmup", "0",
-	}
 	begin := time.Now()
-	if out, err := exec.Command(binary, fill...).CombinedOutput(); err != nil {
-		return fmt.Errorf("fill: %w: %s", err, out)
+	if err := s.store(weir, s.backlog); err != nil {
+		return err
 	}
-	fmt.Printf("%d messages of 1 KB published in %.1f s; RSS %.0f MiB.\n\n", s.backlog, time.Since(begin).Seconds(), weir.rss())
+	l.Text = append(l.Text, fmt.Sprintf("%d messages of 1 KB published in %.1f s; RSS %.0f MiB.", s.backlog, time.Since(begin).Seconds(), weir.rss()))
 	const rate = 20_000.0
-	publish := func(ctx context.Context, seconds int) (bench.Report, error) {
-		var r bench.Report
-		out, err := exec.CommandContext(ctx, binary, "bench", "--url", weir.url, "--json", "-q", "--keep", "--consumers", "0",
-			"--size", "1024", "--rate", fmt.Sprint(rate), "--duration", fmt.Sprint(seconds, "s")).Output()
-		if err != nil {
-			return r, fmt.Errorf("%w: %s", err, out)
-		}
-		return r, json.Unmarshal(out, &r)
+	publish := func() (bench.Report, error) {
+		return s.runBench(weir, []string{"--keep", "--consumers", "0", "--size", "1024", "--rate", fmt.Sprint(rate)})
 	}
-	alone, err := publish(context.Background(), s.seconds)
+	alone, err := publish()
 	if err != nil {
 		return err
 	}
@@ -149,15 +174,31 @@ func backlog(s *settings, binary string) error {
 	if err := join(ctx, weir.url, 10, &consumed); err != nil {
 		return err
 	}
-	joined, err := publish(ctx, s.seconds)
+	joined, err := publish()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| producer at %.0f/s | published/s | slowest second | confirm p99 µs |\n| --- | --- | --- | --- |\n", rate)
-	fmt.Printf("| alone | %.0f | %.0f | %d |\n", alone.PublishRate, alone.SlowestRate, alone.Confirm.P99)
-	fmt.Printf("| with 10 consumers draining | %.0f | %.0f | %d |\n", joined.PublishRate, joined.SlowestRate, joined.Confirm.P99)
-	fmt.Printf("\nThe publish rate dipped by %s; meanwhile %d messages were consumed.\n",
-		percent(max(alone.PublishRate-joined.PublishRate, 0), alone.PublishRate), consumed.Load())
+	l.Header = []string{fmt.Sprintf("producer at %.0f/s", rate), "published/s", "slowest second", "confirm p99 µs"}
+	row := func(name string, r bench.Report) {
+		l.Rows = append(l.Rows, []string{name, fmt.Sprintf("%.0f", r.PublishRate), fmt.Sprintf("%.0f", r.SlowestRate), fmt.Sprint(r.Confirm.P99)})
+	}
+	row("alone", alone)
+	row("with 10 consumers draining", joined)
+	dip := 100 * max(alone.PublishRate-joined.PublishRate, 0) / alone.PublishRate
+	l.Figures["dip"] = dip
+	l.Text = append(l.Text, fmt.Sprintf("The publish rate dipped by %.1f %%; meanwhile %d messages were consumed.", dip, consumed.Load()))
+	return nil
+}
+
+// store publishes so many messages of 1 KB to the queue bench-0 and leaves them.
+func (s *settings) store(p *process, n int64, flags ...string) error {
+	args := []string{
+		"bench", "--url", p.url, "-q", "--keep", "--consumers", "0", "--size", "1024",
+		"--messages", fmt.Sprint(n), "--duration", "0", "--warmup", "0",
+	}
+	if out, err := exec.Command(s.binary, append(args, flags...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("fill: %w: %s", err, tail(string(out)))
+	}
 	return nil
 }
 
@@ -191,33 +232,25 @@ func join(ctx context.Context, target string, n int, consumed *atomic.Int64) err
 	return nil
 }
 
-func startup(s *settings, binary string) error {
+func startup(s *settings, l *report.Look) error {
 	data := filepath.Join(s.work, "startup")
-	weir, _, err := startWeir(binary, data)
+	weir, _, err := startWeir(s.binary, data)
 	if err != nil {
 		return err
 	}
-	out, err := exec.Command(binary, "bench", "--url", weir.url, "-q", "--keep", "--consumers", "0", "--size", "1024",
-		"--messages", fmt.Sprint(s.stored), "--duration", "0", "--warmup", "0").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("fill: %w: %s", err, out)
-	}
-	kill := exec.Command("kill", "-9", fmt.Sprint(weir.pid))
-	if err := kill.Run(); err != nil {
+	if err := s.store(weir, s.stored); err != nil {
 		return err
 	}
-	_ = weir.stop()
+	weir.kill()
 	for _, how := range []string{"after kill -9", "after a clean stop"} {
-		again, ready, err := startWeir(binary, data)
+		again, ready, err := startWeir(s.binary, data)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("With %d messages of 1 KB stored, %s: ready after %d ms, RSS %.0f MiB.\n", s.stored, how, ready.Milliseconds(), again.rss())
-		if u, err := url.Parse(again.url); err == nil {
-			if c, err := net.Dial("tcp", u.Host); err == nil {
-				_ = c.Close()
-			}
+		if l.Figures["seconds"] == 0 {
+			l.Figures["seconds"] = ready.Seconds()
 		}
+		l.Text = append(l.Text, fmt.Sprintf("With %d messages of 1 KB stored, %s: ready after %d ms, RSS %.0f MiB.", s.stored, how, ready.Milliseconds(), again.rss()))
 		if err := again.stop(); err != nil {
 			return err
 		}
