@@ -228,10 +228,11 @@ func readRun(b []byte) RunInfo {
 }
 
 // appendTrailer writes the last 32 bytes of a file: crc32c of what follows u32,
-// zero u32, position of the footer u64, runs u64, magic.
-func appendTrailer(b []byte, footer int64, runs int) []byte {
+// identity u32, position of the footer u64, runs u64, magic.
+func appendTrailer(b []byte, identity uint32, footer int64, runs int) []byte {
 	at := len(b)
-	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = append(b, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, identity)
 	b = binary.LittleEndian.AppendUint64(b, uint64(footer))
 	b = binary.LittleEndian.AppendUint64(b, uint64(runs))
 	b = append(b, magic...)
@@ -239,9 +240,9 @@ func appendTrailer(b []byte, footer int64, runs int) []byte {
 	return b
 }
 
-func readTrailer(b []byte) (footer int64, runs uint64, ok bool) {
+func readTrailer(b []byte) (identity uint32, footer int64, runs uint64, ok bool) {
 	if string(b[24:]) != magic || binary.LittleEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
-	return int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint64(b[16:]), true
+	return binary.LittleEndian.Uint32(b[4:]), int64(binary.LittleEndian.Uint64(b[8:])), binary.LittleEndian.Uint64(b[16:]), true
 }

@@ -21,6 +21,8 @@ type Reader struct {
 	name  string
 	bytes int64
 	runs  []RunInfo
+
+	identity uint32
 	// indexes are read when first needed, and kept.
 	indexes []atomic.Pointer[[]indexEntry]
 }
@@ -41,6 +43,15 @@ func Open(fs vfs.FS, name string) (*Reader, error) {
 
 // Close closes the file; reads that are still running fail.
 func (r *Reader) Close() error { return r.f.Close() }
+
+// Identify checks that the file is the one it is taken for. One that was written
+// without an identity passes.
+func (r *Reader) Identify(identity uint32) error {
+	if r.identity != 0 && r.identity != identity {
+		return r.corrupt(r.bytes-trailerBytes, "file belongs to another place")
+	}
+	return nil
+}
 
 // Runs returns what the file holds, by log. The slice is the reader's own.
 func (r *Reader) Runs() []RunInfo { return r.runs }
@@ -75,10 +86,11 @@ func (r *Reader) readFooter() (err error) {
 	if err := r.fetch(trailer[:], end); err != nil {
 		return err
 	}
-	footer, runs, ok := readTrailer(trailer[:])
+	identity, footer, runs, ok := readTrailer(trailer[:])
 	if !ok || footer < int64(len(magic)) || footer > end {
 		return r.corrupt(end, "no trailer")
 	}
+	r.identity = identity
 	if runs > uint64(end-footer)/runBytes {
 		return r.corrupt(end, "more runs than the footer has room for")
 	}

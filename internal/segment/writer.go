@@ -24,6 +24,8 @@ type Writer struct {
 	written int64  // bytes in the file
 	runs    []RunInfo
 
+	identity uint32
+
 	// The run and the block being filled. A block is filled in out itself,
 	// from blockAt on.
 	open         bool
@@ -37,6 +39,10 @@ type Writer struct {
 	index        []indexEntry
 	attributes   []attribute
 }
+
+// Identify stores what tells the file from all others that could stand in its
+// place; 0 is nothing.
+func (w *Writer) Identify(identity uint32) { w.identity = identity }
 
 // Create starts the file name under a temporary name.
 func Create(fs vfs.FS, name string) (*Writer, error) {
@@ -183,7 +189,7 @@ func (w *Writer) Finish() (Info, error) {
 	}
 	footer := w.position()
 	appendTable(w, kindFooter, w.runs, runBytes, (*RunInfo).appendTo)
-	w.out = appendTrailer(w.out, footer, len(w.runs))
+	w.out = appendTrailer(w.out, w.identity, footer, len(w.runs))
 	if err := w.flush(0); err != nil {
 		return Info{}, err
 	}

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"path"
 	"slices"
 	"strings"
@@ -110,6 +112,9 @@ func (s *Shelf) open(name string) error {
 	if err != nil {
 		return fmt.Errorf("open segment: %w", err)
 	}
+	if err := r.Identify(s.identity(name)); err != nil {
+		return errors.Join(err, r.Close())
+	}
 	f := newFile(name, r)
 	for _, info := range r.Runs() {
 		f.total += int64(info.Count)
@@ -170,6 +175,13 @@ type Written struct {
 	replaces []*file
 }
 
+// identity tells a file from those of other shards and of other ages: of two that
+// have changed places both are sound. The data directory itself may move.
+func (s *Shelf) identity(name string) uint32 {
+	shard := path.Base(path.Dir(path.Clean(s.dir)))
+	return max(crc32.ChecksumIEEE([]byte(shard+"/"+name)), 1)
+}
+
 // NextName names the file of a flush; the shard's goroutine takes it before a
 // Write, in the order in which it collects.
 func (s *Shelf) NextName() string {
@@ -184,6 +196,7 @@ func (s *Shelf) Write(name string, fill func(w *segment.Writer) error) (*Written
 	if err != nil {
 		return nil, err
 	}
+	w.Identify(s.identity(name))
 	if err := fill(w); err != nil {
 		w.Abort()
 		return nil, err
