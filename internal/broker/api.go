@@ -159,8 +159,8 @@ type Outgoing struct {
 	Key      []byte
 	Dialect  record.Dialect
 	Priority uint8
-	TTL      int64 // ms; -1 none
-	Delay    int64 // ms; 0 none
+	TTL      int64 // ms; -1 none, and so is what is beyond 285,000 years
+	Delay    int64 // ms; 0 none, 285,000 years at most
 	Dedup    record.DedupID
 	Message  route.Message // headers for those exchanges that look; may be nil
 	// Forget keeps the message out of what exchanges remember.

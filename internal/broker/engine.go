@@ -232,7 +232,40 @@ func (e *engine) recover() error {
 	if err != nil {
 		return fmt.Errorf("write-ahead log: %w", err)
 	}
-	return e.openGroups(states, records)
+	if err := e.whole(states, records); err != nil {
+		return err
+	}
+	if err := e.openGroups(states, records); err != nil {
+		return err
+	}
+	for _, id := range e.durable {
+		if err := e.hosts[id].shelf.Sweep(); err != nil {
+			return fmt.Errorf("shard %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// whole refuses a store that lacks a shard's state while there is something that
+// belongs to it: without it that would be taken for garbage, and dropped.
+func (e *engine) whole(states map[record.ShardID]replica.State, records map[record.ShardID][]wal.Record) error {
+	missing := func(id record.ShardID) error {
+		return &vfs.CorruptError{File: path.Join(e.shardDir(id), "checkpoint"), Reason: "the checkpoint is missing"}
+	}
+	begun := map[record.ShardID]bool{} // there is a checkpoint, or entries from the beginning on
+	for id, s := range states {
+		entry := func(r wal.Record) bool { return r.Kind != replica.KindHardState }
+		begun[id] = s.Index > 0 || slices.ContainsFunc(records[id], entry)
+	}
+	for _, id := range e.durable {
+		if begun[id] && !begun[controlShard] {
+			return missing(controlShard)
+		}
+		if !begun[id] && len(e.hosts[id].shelf.Unnamed()) > 0 {
+			return missing(id)
+		}
+	}
+	return nil
 }
 
 // shardCount is what the store has, or what was asked for if that is more: queues

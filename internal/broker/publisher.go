@@ -165,17 +165,21 @@ func (p *Publisher) add(t *target, m *Outgoing) {
 	}
 }
 
+// farthest is, in milliseconds, as good as never.
+const farthest = 1 << 53
+
 // appendMessage adds the append commands of a message to logs of one shard and
 // says how many those are.
 func appendMessage(dst []byte, logs []record.LogID, m *Outgoing, now int64) ([]byte, int) {
 	e := record.Envelope{
 		Dialect: m.Dialect, Priority: m.Priority, Timestamp: now, Dedup: m.Dedup, Body: uint32(len(m.Native[2])),
 	}
-	if m.TTL >= 0 {
-		e.Expiry = e.Timestamp + max(m.Delay, 0) + m.TTL
+	delay := min(max(m.Delay, 0), farthest)
+	if m.TTL >= 0 && m.TTL < farthest {
+		e.Expiry = e.Timestamp + delay + m.TTL
 	}
-	if m.Delay > 0 {
-		e.Due = e.Timestamp + m.Delay
+	if delay > 0 {
+		e.Due = e.Timestamp + delay
 	}
 	commands := 0
 	for ; len(logs) > 0; commands++ {

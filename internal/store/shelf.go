@@ -63,10 +63,11 @@ type Shelf struct {
 	added  []string // on the shelf, not yet in a checkpoint
 	doomed []*file  // out of use; removable once a checkpoint is written
 	next   uint64   // age of the next file
+
+	unnamed []string // files that no checkpoint names
 }
 
-// OpenShelf opens the segments a checkpoint names and removes files it does not
-// name: their messages are still in the write-ahead log.
+// OpenShelf opens the segments a checkpoint names. Others are left for Sweep.
 func OpenShelf(fs vfs.FS, dir string, names []string) (*Shelf, error) {
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("open shelf: %w", err)
@@ -82,9 +83,7 @@ func OpenShelf(fs vfs.FS, dir string, names []string) (*Shelf, error) {
 			s.next = max(s.next, age+1)
 		}
 		if !slices.Contains(names, name) && strings.Contains(name, segmentSuffix) {
-			if err := fs.Remove(path.Join(dir, name)); err != nil {
-				return nil, fmt.Errorf("remove unnamed segment: %w", err)
-			}
+			s.unnamed = append(s.unnamed, name)
 		}
 	}
 	for _, name := range names {
@@ -96,6 +95,23 @@ func OpenShelf(fs vfs.FS, dir string, names []string) (*Shelf, error) {
 		sortRuns(runs)
 	}
 	return s, nil
+}
+
+// Unnamed are the finished files found that no checkpoint names.
+func (s *Shelf) Unnamed() []string {
+	return slices.DeleteFunc(slices.Clone(s.unnamed), func(name string) bool { return strings.HasSuffix(name, segment.TemporarySuffix) })
+}
+
+// Sweep removes the files that no checkpoint names. It is for when the write-ahead
+// log is known to go on from the checkpoint: it has their messages.
+func (s *Shelf) Sweep() error {
+	for _, name := range s.unnamed {
+		if err := s.fs.Remove(path.Join(s.dir, name)); err != nil {
+			return fmt.Errorf("remove unnamed segment: %w", err)
+		}
+	}
+	s.unnamed = nil
+	return nil
 }
 
 func sortRuns(runs []run) {
