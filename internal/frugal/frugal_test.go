@@ -52,3 +52,27 @@ func spin() {
 	for begun := time.Now(); time.Since(begun) < 11*frugal.TimePerBlock; {
 	}
 }
+
+// failure takes note of Errorf.
+type failure struct {
+	testing.TB
+	failed bool
+}
+
+func (*failure) Helper() {}
+
+func (v *failure) Errorf(string, ...any) { v.failed = true }
+
+func TestBudget(t *testing.T) {
+	for most, fails := range map[float64]bool{0.5: true, 2: false} {
+		v := &failure{TB: t}
+		frugal.Budget(v, 10, most, func() {
+			for range 10 {
+				sink = make([]byte, 64)
+			}
+		})
+		if v.failed != fails {
+			t.Errorf("budget %v: failed %v", most, v.failed)
+		}
+	}
+}

@@ -4,10 +4,38 @@ import (
 	"fmt"
 	"testing"
 
+	"weir/internal/frugal"
 	"weir/internal/route"
 )
 
 const many = 10_000
+
+// TestRouteBudget: with 10,000 bindings a message finds its queues without
+// allocating.
+func TestRouteBudget(t *testing.T) {
+	for name, kind := range map[string]route.Kind{"direct": route.Direct, "topic": route.Topic, "headers": route.Headers, "fanout": route.Fanout, "hash": route.ConsistentHash} {
+		t.Run(name, func(t *testing.T) {
+			table := route.New(kind)
+			for i := range many {
+				key := fmt.Sprint("a.", i%100, ".#")
+				switch kind {
+				case route.ConsistentHash:
+					key = "1"
+				case route.Direct:
+					key = fmt.Sprint("a.", i)
+				}
+				table.Add(route.Binding{Target: route.Target(i), Key: key, Headers: []route.Header{{Name: "n", Value: route.Int(int64(i))}}})
+			}
+			var m route.Message = letter{headers: map[string]route.Value{"n": route.Int(7)}}
+			out, keys := make([]route.Target, 0, 2*many), [][]byte{[]byte("a.7"), []byte("a.7.b"), []byte("none")}
+			frugal.Budget(t, 99, allocsMax, func() {
+				for i := range 99 {
+					out = table.Match(keys[i%3], m, out[:0])
+				}
+			})
+		})
+	}
+}
 
 func benchmark(b *testing.B, table *route.Table, m route.Message, keys ...string) {
 	raw := make([][]byte, len(keys))

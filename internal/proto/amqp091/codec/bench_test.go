@@ -19,23 +19,29 @@ func BenchmarkDecodePublish(b *testing.B) {
 	b.SetBytes(int64(len(input)))
 	b.ReportAllocs()
 	for b.Loop() {
-		var f codec.Frame
-		n, _ := codec.ReadFrame(input, &f)
-		_, arguments, _ := codec.MethodID(f.Payload)
-		var m codec.BasicPublish
-		if m.Decode(arguments) != nil {
-			b.Fatal("publish")
-		}
-		k, _ := codec.ReadFrame(input[n:], &f)
-		var h codec.Header
-		var p codec.Properties
-		if codec.DecodeHeader(f.Payload, &h) != nil || codec.DecodeProperties(h.Sized[8:], &p) != nil {
-			b.Fatal("header")
-		}
-		if k, _ = codec.ReadFrame(input[n+k:], &f); k == 0 {
-			b.Fatal("body")
+		if !decodePublish(input) {
+			b.Fatal("not decoded")
 		}
 	}
+}
+
+// decodePublish decodes the three frames of a message.
+func decodePublish(input []byte) bool {
+	var f codec.Frame
+	n, _ := codec.ReadFrame(input, &f)
+	_, arguments, _ := codec.MethodID(f.Payload)
+	var m codec.BasicPublish
+	if m.Decode(arguments) != nil {
+		return false
+	}
+	k, _ := codec.ReadFrame(input[n:], &f)
+	var h codec.Header
+	var p codec.Properties
+	if codec.DecodeHeader(f.Payload, &h) != nil || codec.DecodeProperties(h.Sized[8:], &p) != nil {
+		return false
+	}
+	k, _ = codec.ReadFrame(input[n+k:], &f)
+	return k > 0
 }
 
 func BenchmarkEncodeDeliver(b *testing.B) {
