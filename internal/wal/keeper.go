@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// sparesMax counts the prepared file: one to go on in, one in reserve.
-	sparesMax = 2
+	// sparesMax counts the prepared file: one to go on in, the others in reserve.
+	// A flush releases the files of what it has written all at once; with room for
+	// fewer, some would be removed, and made and filled with zeros anew soon after.
+	sparesMax = 4
 	// retryInterval is how often a full disk is tried again.
 	retryInterval = time.Second
 )
