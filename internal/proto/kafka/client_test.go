@@ -23,9 +23,15 @@ const patience = 20 * time.Second
 
 var openers = map[record.Dialect]record.Opener{record.DialectKafka: records.Opener{}}
 
-func start(t *testing.T, disk vfs.FS, change ...func(o *kafka.Options)) (address string, stop func()) {
+func start(t testing.TB, disk vfs.FS, change ...func(o *kafka.Options)) (address string, stop func()) {
 	t.Helper()
-	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: 4 << 20, Openers: openers, Converters: converters, DeadTopic: records.GivenUp, DeadTopicAs: record.DialectKafka, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	return startSized(t, disk, 4<<20, change...)
+}
+
+// startSized has log files of so many bytes.
+func startSized(t testing.TB, disk vfs.FS, walFileBytes int64, change ...func(o *kafka.Options)) (address string, stop func()) {
+	t.Helper()
+	b, err := broker.Open(broker.Options{FS: disk, Dir: "data", WALFileBytes: walFileBytes, Openers: openers, Converters: converters, DeadTopic: records.GivenUp, DeadTopicAs: record.DialectKafka, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +68,7 @@ func start(t *testing.T, disk vfs.FS, change ...func(o *kafka.Options)) (address
 	}
 }
 
-func client(t *testing.T, address string, o ...kgo.Opt) (*kgo.Client, context.Context) {
+func client(t testing.TB, address string, o ...kgo.Opt) (*kgo.Client, context.Context) {
 	t.Helper()
 	c, err := kgo.NewClient(append([]kgo.Opt{kgo.FetchMaxWait(100 * time.Millisecond), kgo.SeedBrokers(address), kgo.AllowAutoTopicCreation()}, o...)...)
 	if err != nil {
