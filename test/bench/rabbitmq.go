@@ -209,13 +209,11 @@ func joinBacklog(of peer) loader {
 			return err
 		}
 		fill := newPerfRun(p, 0)
-		if err := run(fill.line, "-x", "1", "-y", "0", "-c", "1000", "-C", strconv.FormatInt(s.shared, 10)); err != nil {
-			return nil, err
-		}
-		filled, err := fill.figures()
+		err := run(fill.line, "-x", "1", "-y", "0", "-c", "1000", "-C", strconv.FormatInt(s.shared, 10))
 		if err != nil {
 			return nil, err
 		}
+		filled, fillErr := fill.figures() // a backlog that is there in no time has no rate
 		drain := newPerfRun(p, s.warm())
 		joined := make(chan error, 1)
 		published := newPerfRun(p, s.warm())
@@ -243,7 +241,9 @@ func joinBacklog(of peer) loader {
 			return nil, err
 		}
 		delete(f, "cpu") // of publishing and draining together
-		f["fill_rate"], f["drain_rate"] = filled["rate"], drained["rate"]
+		if f["drain_rate"] = drained["rate"]; fillErr == nil {
+			f["fill_rate"] = filled["rate"]
+		}
 		f["dip"] = max(100*(1-report.Quantile(published.pace, 0)/rate), 0)
 		return f, p.deleteQueue(queue)
 	}

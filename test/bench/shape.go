@@ -131,8 +131,9 @@ func (s *settings) compare(sh *shape) error {
 		}
 		c.Rounds = append(c.Rounds, r)
 	}
-	rate := c.Ratio("rate")
-	fmt.Printf("  messages/s, weir to %s: %.3g (%.3g–%.3g)\n", other.name, rate.Median, rate.Low, rate.High)
+	if rate := c.Ratio("rate"); rate.Pairs > 0 {
+		fmt.Printf("  messages/s, weir to %s: %.3g (%.3g–%.3g)\n", other.name, rate.Median, rate.Low, rate.High)
+	}
 	s.results.Add(c)
 	return s.keep()
 }
