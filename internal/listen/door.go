@@ -32,6 +32,8 @@ type Options struct {
 	// ConnectionsMax is how many connections may be open at once; further ones
 	// are closed on accept. 0 takes the default.
 	ConnectionsMax int
+	// Budget, if not nil, bounds the connections of all doors that have it.
+	Budget *Budget
 }
 
 const (
@@ -144,7 +146,7 @@ func (d *Door) refuse(conn net.Conn) {
 func (d *Door) enter(conn net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.mu.closed || len(d.mu.conns) >= d.options.ConnectionsMax {
+	if d.mu.closed || len(d.mu.conns) >= d.options.ConnectionsMax || !d.options.Budget.take() {
 		return false
 	}
 	d.mu.conns[conn] = struct{}{}
@@ -162,6 +164,7 @@ func (d *Door) serve(conn net.Conn) {
 		d.mu.Lock()
 		delete(d.mu.conns, conn)
 		d.mu.Unlock()
+		d.options.Budget.give()
 		d.done.Done()
 	}()
 	if d.options.TLS == nil {

@@ -98,6 +98,7 @@ func (s *Server) open() error {
 			return err
 		}
 	}
+	budget := listen.NewBudget(connectionBudget())
 	for _, d := range []listen.Options{
 		{Name: "amqp", Address: l.AMQP, Handler: s.amqp.Serve},
 		{Name: "amqps", Address: l.AMQPS, Handler: s.amqp.Serve},
@@ -112,6 +113,7 @@ func (s *Server) open() error {
 			d.TLS = s.identity.config()
 		}
 		d.Log, d.Clock, d.ConnectionsMax, d.Listen = s.log, s.on.Clock, s.config.Limits.Connections, s.on.Listen
+		d.Budget = budget
 		door, err := listen.Open(d)
 		if err != nil {
 			return err
