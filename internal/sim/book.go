@@ -26,12 +26,27 @@ type entry struct {
 	number   int // among its producer's in that place
 	fate     fate
 
-	part      int32 // of topics, where known
-	offset    int64
-	located   bool
-	delivered int       // times, to consumers of the queue
-	settled   time.Time // when its acknowledgement was sent
-	sure      bool      // and has certainly arrived
+	part    int32 // of topics, where known
+	offset  int64
+	located bool
+	in      map[string]*delivery // by queue
+}
+
+// delivery is what consumers of a queue have done with a message.
+type delivery struct {
+	times   int
+	settled time.Time // when its acknowledgement was sent
+	sure    bool      // and has certainly arrived
+}
+
+// of returns what is known of the message in a queue.
+func (e *entry) of(queue string) *delivery {
+	d := e.in[queue]
+	if d == nil {
+		d = &delivery{}
+		e.in[queue] = d
+	}
+	return d
 }
 
 // book is what all clients know together.
@@ -63,7 +78,7 @@ func (b *book) begin(producer, place string) *entry {
 	b.last++
 	key := producer + " " + place
 	b.counts[key]++
-	e := &entry{id: b.last, place: place, producer: producer, number: b.counts[key]}
+	e := &entry{id: b.last, place: place, producer: producer, number: b.counts[key], in: map[string]*delivery{}}
 	b.entries[e.id] = e
 	b.order = append(b.order, e)
 	return e

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -25,6 +26,7 @@ type options struct {
 	jobs   int
 	cache  string
 	keep   string
+	twice  int
 }
 
 func main() {
@@ -37,6 +39,7 @@ func main() {
 	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "worlds at once")
 	flag.StringVar(&o.cache, "cache", "", "directory for the compiled guest; empty: a temporary one")
 	flag.StringVar(&o.keep, "keep", "sim-failures", "directory for the histories of worlds that failed")
+	flag.IntVar(&o.twice, "twice", 1, "of many worlds, so many are run a second time: their history has to be the same")
 	flag.Parse()
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "sim:", err)
@@ -60,6 +63,11 @@ func run(o *options) (err error) {
 	if o.n == 1 {
 		return h.Run(ctx, o.world(o.seed), os.Stdout)
 	}
+	return o.many(ctx, h)
+}
+
+// many runs worlds side by side.
+func (o *options) many(ctx context.Context, h *host.Host) error {
 	var running sync.WaitGroup
 	seeds := make(chan uint64)
 	var mu sync.Mutex
@@ -102,18 +110,30 @@ func (o *options) one(ctx context.Context, h *host.Host, seed uint64) (string, b
 	var history bytes.Buffer
 	began := time.Now()
 	err := h.Run(ctx, o.world(seed), &history)
-	sum := sha256.Sum256(history.Bytes())
-	last := history.String()[strings.LastIndexByte(strings.TrimSpace(history.String()), '\n')+1:]
-	if err == nil {
-		_, what, _ := strings.Cut(last, "kept: ")
-		return fmt.Sprintf("seed %d: %s (%v, history %x)", seed, strings.TrimSpace(what), time.Since(began).Round(time.Millisecond), sum[:6]), true
-	}
-	path := filepath.Join(o.keep, fmt.Sprintf("seed-%d.txt", seed))
-	if err := os.MkdirAll(o.keep, 0o700); err == nil {
-		err = os.WriteFile(path, history.Bytes(), 0o600)
-		if err != nil {
-			path = err.Error()
+	took := time.Since(began).Round(time.Millisecond)
+	again := ""
+	if err == nil && seed < o.seed+uint64(max(o.twice, 0)) {
+		var second bytes.Buffer
+		err = h.Run(ctx, o.world(seed), &second)
+		if again = ", twice"; err == nil && !bytes.Equal(history.Bytes(), second.Bytes()) {
+			err = errors.New("another history the second time")
 		}
 	}
-	return fmt.Sprintf("seed %d FAILED: %v: %s: %s", seed, err, strings.TrimSpace(last), path), false
+	text := strings.TrimSpace(history.String())
+	last := text[strings.LastIndexByte(text, '\n')+1:]
+	if err != nil {
+		return fmt.Sprintf("seed %d FAILED: %v: %s: %s", seed, err, last, o.kept(seed, history.Bytes())), false
+	}
+	_, what, _ := strings.Cut(last, "kept: ")
+	sum := sha256.Sum256(history.Bytes())
+	return fmt.Sprintf("seed %d: %s (%v, history %x%s)", seed, what, took, sum[:6], again), true
+}
+
+// kept writes the history of a world that failed, and returns where it is.
+func (o *options) kept(seed uint64, history []byte) string {
+	path := filepath.Join(o.keep, fmt.Sprintf("seed-%d.txt", seed))
+	if err := errors.Join(os.MkdirAll(o.keep, 0o700), os.WriteFile(path, history, 0o600)); err != nil {
+		return err.Error()
+	}
+	return path
 }
