@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
+
+var errNoTopic = errors.New("the topic is not there yet")
 
 // amqpConsumer settles what a queue gives it. Alone on its queue it also holds the
 // order against that of sending.
@@ -46,6 +49,9 @@ func (c *amqpConsumer) pause(d time.Duration) {
 }
 
 func (c *amqpConsumer) session() error {
+	if c.queue == auditQueue && !c.world.book.any(eventsPlace) {
+		return errNoTopic // the queue would be one like any other
+	}
 	conn, ch, err := c.dialAMQP()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -134,4 +135,11 @@ func (b *book) of(place string) []*entry {
 		}
 	}
 	return all
+}
+
+// any says whether a message of the place was found in it, or confirmed.
+func (b *book) any(place string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.order, func(e *entry) bool { return e.place == place && (e.located || e.fate == confirmed) })
 }
