@@ -32,6 +32,9 @@ race: ## all tests under the race detector
 fuzz: ## every fuzz target for T (default 20s) each; F is a regular expression of some
 	test/fuzz/run $(T) '$(or $(F),.)'
 
+corpus: ## what real clients say, into the corpora of the fuzz targets (S: suites of test/clients)
+	test/capture/run $(S)
+
 bench: ## micro-benchmarks with allocation counts
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 
@@ -48,4 +51,4 @@ bench-peers: ## weir next to real brokers, interleaved: ROUNDS SECONDS WARMUP GR
 	$(GO) run ./test/bench -rounds $(ROUNDS) -seconds $(SECONDS) -warmup $(WARMUP) -group $(GROUP) -only "$(ONLY)" \
 	  $(if $(EVERY),-every) $(if $(QUICK),-quick,-write)
 
-.PHONY: help run test check race fuzz bench crash sim clients bench-peers
+.PHONY: help run test check race fuzz corpus bench crash sim clients bench-peers
