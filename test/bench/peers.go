@@ -33,6 +33,9 @@ func newPeers(work string, versions map[string]string) *peers {
 	if folder == "" {
 		folder = filepath.Join("..", "shared", "peers")
 	}
+	if os.Getenv("RABBITMQ_PORT") == "" {
+		_ = os.Setenv("RABBITMQ_PORT", strconv.Itoa(rabbitPort)) // fails for names that are none
+	}
 	return &peers{folder: folder, own: newInstallation(work), versions: versions, failed: map[string]error{}}
 }
 
@@ -56,14 +59,11 @@ func (ps *peers) get(of peer) (*process, error) {
 	if err := ps.stop(); err != nil {
 		return nil, err
 	}
-	var p *process
-	var err error
-	if script := ps.script(of.broker); script != "" {
-		fmt.Printf("starting %s %s by %s\n", of.broker, of.start, script)
-		p, err = startScript(script, of, true)
-	} else {
-		fmt.Printf("starting %s %s: no script in %s, installed by Go, Maven or the system's packages\n", of.broker, of.start, ps.folder)
-		p, err = ps.own.start(of)
+	p, err := ps.launch(of)
+	for try := 1; err != nil && try < startsMax && interrupted.Err() == nil; try++ {
+		fmt.Printf("%v; once more\n", err)
+		time.Sleep(startPause)
+		p, err = ps.launch(of)
 	}
 	if err != nil {
 		ps.failed[of.broker] = fmt.Errorf("%w: %s cannot be had: %w", errSkipped, of.broker, err)
@@ -71,6 +71,21 @@ func (ps *peers) get(of peer) (*process, error) {
 	}
 	ps.running, ps.peer = p, of
 	return p, ps.note(p)
+}
+
+const (
+	startsMax  = 3 // of a peer: a port may be taken just then
+	startPause = 2 * time.Second
+)
+
+// launch starts a peer by a script if there is one.
+func (ps *peers) launch(of peer) (*process, error) {
+	if script := ps.script(of.broker); script != "" {
+		fmt.Printf("starting %s %s by %s\n", of.broker, of.start, script)
+		return startScript(script, of, true)
+	}
+	fmt.Printf("starting %s %s: no script in %s, installed by Go, Maven or the system's packages\n", of.broker, of.start, ps.folder)
+	return ps.own.start(of)
 }
 
 func (ps *peers) stop() error {
@@ -163,11 +178,16 @@ func (ps *peers) natsCLI(args ...string) (*exec.Cmd, error) {
 	return ps.own.natsCLI(ps.running, args...)
 }
 
+// rabbitPort is what RabbitMQ's script is told unless somebody else has: with its
+// own, RabbitMQ's third port, 20,000 above, is one that outgoing connections get,
+// and it does not start while one has it.
+const rabbitPort = 11_672
+
 // scriptPorts are the scripts' own, and the variables that say otherwise.
 var scriptPorts = map[string]struct {
 	variable string
 	port     int
-}{"rabbitmq": {"RABBITMQ_PORT", 25672}, "kafka": {"KAFKA_PORT", 29092}, "nats": {"NATS_PORT", 24222}}
+}{"rabbitmq": {"RABBITMQ_PORT", rabbitPort}, "kafka": {"KAFKA_PORT", 29092}, "nats": {"NATS_PORT", 24222}}
 
 // startTime is how long a peer may take to be installed and to start.
 const startTime = 8 * time.Minute
