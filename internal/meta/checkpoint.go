@@ -107,7 +107,7 @@ func NewLoader() *Loader { return &Loader{state: New()} }
 
 // Load takes in one key.
 func (l *Loader) Load(key, value []byte) error {
-	kind, _, _ := strings.Cut(string(key), keySeparator)
+	kind, rest, _ := strings.Cut(string(key), keySeparator)
 	var into any
 	switch kind {
 	case "c":
@@ -143,7 +143,7 @@ func (l *Loader) Load(key, value []byte) error {
 		p := &Policy{}
 		l.policies, into = append(l.policies, p), p
 	case "g":
-		name := strings.Split(string(key), keySeparator)[1]
+		name, _, _ := strings.Cut(rest, keySeparator)
 		l.state.parameters[name] = slices.Clone(value)
 		return nil
 	default:
