@@ -75,6 +75,7 @@ func greets(t *testing.T, a *authority, s *server.Server) {
 // other one, of protocols nobody speaks here, and in none; within TLS and without.
 // Every such connection is ended, in its time, and costs nobody else anything.
 func TestEveryProtocolAtEveryDoor(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	s := everyDoor(t, a)
 	openings := map[string]string{
@@ -138,6 +139,7 @@ func confuse(t *testing.T, a *authority, address, what, text string, secure bool
 // TestBadHandshakes: certificates that are foreign, expired or missing, and hellos
 // that are none, cost their connection only.
 func TestBadHandshakes(t *testing.T) {
+	t.Parallel()
 	a, foreign := newAuthority(t), newAuthority(t)
 	dir := t.TempDir()
 	s := everyDoor(t, a, func(c *server.Config) {
