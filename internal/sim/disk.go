@@ -21,6 +21,7 @@ type disk struct {
 	mu      sync.Mutex
 	slow    time.Duration // added to every operation
 	stall   time.Duration // of the next sync
+	held    int           // syncs that are taking so long
 	full    bool          // less room than usual
 	lies    bool          // it says it has synced what it has not
 	broken  int           // operations that change something until one fails; 0: none will
@@ -42,7 +43,7 @@ func newDisk(w *World) *disk {
 func (d *disk) late() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.slow > 0 || d.stall > 0 || d.full
+	return d.slow > 0 || d.stall > 0 || d.held > 0 || d.full
 }
 
 // holds says whether the message is on stable storage.
@@ -66,7 +67,15 @@ func (d *disk) operate(l *life, op vfs.Op) error {
 	switch {
 	case op.Kind == vfs.OpSync || op.Kind == vfs.OpSyncDir:
 		wait += d.world.dice.between(50*time.Microsecond, time.Millisecond) + d.stall
-		d.stall = 0
+		if d.stall > 0 {
+			d.stall = 0
+			d.held++
+			time.AfterFunc(wait, func() {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				d.held--
+			})
+		}
 	case op.Kind.Changes():
 		wait += d.world.dice.between(0, 20*time.Microsecond)
 	}
