@@ -73,6 +73,9 @@ type Options struct {
 	Published map[record.Dialect]PublishedFunc
 	// Openers look into records that hold several messages, by dialect.
 	Openers map[record.Dialect]record.Opener
+	// Skip are entries of durable shards that are not applied: with them the process
+	// would not start. What they held is lost.
+	Skip map[record.ShardID][]record.Index
 	// Observer sees every entry of a durable shard that is applied, if it is set.
 	Observer replica.Observer
 }
@@ -343,6 +346,7 @@ func (e *engine) openGroups(states map[record.ShardID]replica.State, records map
 		return replica.Config{
 			Shard: id, Incarnation: incarnation, NodeID: nodeID, WAL: e.wal, Machine: m,
 			State: states[id], Entries: records[id], Wake: wake, Log: e.options.Log, Observer: e.options.Observer,
+			Skip: e.options.Skip[id],
 		}
 	}
 	group, err := replica.Open(config(controlShard, e.control, e.control.poke))

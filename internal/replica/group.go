@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -56,7 +57,9 @@ type Config struct {
 	Entries     []wal.Record // read back from the log, beyond State.Index
 	Wake        func()       // called from other goroutines: Step has work
 	Observer    Observer     // nil: nobody looks
-	Log         *slog.Logger
+	// Skip are entries that are not applied, because the machine cannot.
+	Skip []record.Index
+	Log  *slog.Logger
 }
 
 // Group is one replication group on this node. See the package comment for who
@@ -414,9 +417,22 @@ func (g *Group) apply(m *raftpb.Message) {
 	g.compact()
 }
 
-// hand gives an entry to the machine.
+// hand gives an entry to the machine. Where that cannot apply it, the process ends
+// and says which one it is, so that an administrator can let it be skipped.
 func (g *Group) hand(e Entry) {
+	if slices.Contains(g.config.Skip, e.Index) {
+		g.config.Log.Error("entry skipped, what it held is not there", "shard", g.config.Shard, "entry", e.Index, "bytes", len(e.Data))
+		return
+	}
+	applied := false
+	defer func() {
+		if !applied {
+			g.config.Log.Error("entry cannot be applied", "shard", g.config.Shard, "entry", e.Index, "bytes", len(e.Data),
+				"skip", fmt.Sprintf("%d/%d", g.config.Shard, e.Index))
+		}
+	}()
 	g.config.Machine.Apply(e)
+	applied = true
 	if g.config.Observer != nil {
 		g.config.Observer.Applied(g.config.Shard, e, g.config.Machine)
 	}

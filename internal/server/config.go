@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"weir/internal/auth"
 	"weir/internal/broker"
+	"weir/internal/record"
 )
 
 // Config is everything that can be set. Each field's YAML path is also its
@@ -69,6 +71,7 @@ type Storage struct {
 	WALFileBytes int64         `yaml:"wal_file_bytes"` // size of one log file
 	Sync         string        `yaml:"sync"`           // always, interval or os
 	SyncInterval time.Duration `yaml:"sync_interval"`  // for interval
+	Skip         []string      `yaml:"skip"`           // entries not to apply, as SHARD/ENTRY
 }
 
 // Limits bound what clients may ask for.
@@ -194,6 +197,9 @@ func (c *Config) check() error {
 	if host, port, err := net.SplitHostPort(c.Kafka.Advertised); c.Kafka.Advertised != "" && (err != nil || host == "" || port == "") {
 		errs = append(errs, fmt.Errorf("kafka.advertised: %q is not host:port", c.Kafka.Advertised))
 	}
+	if _, err := c.Storage.skips(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.Data == "" {
 		errs = append(errs, errors.New("data: no directory"))
 	}
@@ -211,4 +217,19 @@ func (c *Config) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// skips reads Skip.
+func (s *Storage) skips() (map[record.ShardID][]record.Index, error) {
+	all := map[record.ShardID][]record.Index{}
+	for _, text := range s.Skip {
+		shard, entry, _ := strings.Cut(text, "/")
+		id, err := strconv.ParseUint(shard, 10, 32)
+		index, err2 := strconv.ParseUint(entry, 10, 64)
+		if err != nil || err2 != nil {
+			return nil, fmt.Errorf("storage.skip: %q is not SHARD/ENTRY", text)
+		}
+		all[record.ShardID(id)] = append(all[record.ShardID(id)], record.Index(index))
+	}
+	return all, nil
 }

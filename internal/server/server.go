@@ -46,9 +46,12 @@ type Server struct {
 // StartOn opens the store and the doors.
 func StartOn(on Environment, c Config) (*Server, error) {
 	s := &Server{config: c, on: on, log: newLog(on.Log, c.Log), done: make(chan struct{})}
-	var err error
+	skip, err := c.Storage.skips()
+	if err != nil {
+		return nil, err
+	}
 	s.broker, err = broker.Open(broker.Options{
-		FS: on.FS, Dir: c.Data, Clock: on.Clock, Log: s.log, Fatal: s.fatal, Observer: on.Observer,
+		FS: on.FS, Dir: c.Data, Clock: on.Clock, Log: s.log, Fatal: s.fatal, Observer: on.Observer, Skip: skip,
 		Shards: c.Storage.Shards, TailBytes: c.Storage.TailBytes, WALFileBytes: c.Storage.WALFileBytes,
 		SyncMode: syncMode(c.Storage.Sync), SyncInterval: c.Storage.SyncInterval,
 		MessageBytesMax: c.Limits.MessageBytes,
