@@ -230,3 +230,37 @@ func parse(queue int, text string) (int, error) {
 	}
 	return n, nil
 }
+
+// TestCalmStopKeepsWhatMayHaveBeenDelivered ends a life in the middle of a delivery,
+// the next one in order without a consumer: the third still says that the messages
+// may have been delivered.
+func TestCalmStopKeepsWhatMayHaveBeenDelivered(t *testing.T) {
+	disk := vfs.NewMem()
+	n := start(t, disk, tiny)
+	s := n.session()
+	declare(t, s, broker.QueueSpec{Name: "q", Durable: true})
+	p := newPublisher(s)
+	for i := range 10 {
+		p.send(t, "", "q", fmt.Sprint(i))
+	}
+	p.wait()
+	in := newInbox()
+	if _, err := s.Attach(broker.AttachOptions{Queue: "q", Credit: 10}, in); err != nil {
+		t.Fatal(err)
+	}
+	in.take(t, 10)
+	clone := disk.CrashClone(func() bool { return true })
+	n.stop()
+	start(t, clone, tiny).stop()
+	n = start(t, clone, tiny)
+	defer n.stop()
+	in = newInbox()
+	if _, err := n.session().Attach(broker.AttachOptions{Queue: "q", Credit: 10}, in); err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range in.take(t, 10) {
+		if !d.Redelivered {
+			t.Errorf("message %d was delivered before, and comes as if it was not", i)
+		}
+	}
+}

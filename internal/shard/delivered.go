@@ -37,11 +37,12 @@ func (m *Machine) applyDelivered(l *Log, end record.Offset) {
 }
 
 // Calm proposes the exact marks at a clean stop, when nobody is attached any more:
-// the next start has nothing to suspect.
+// the next start has nothing new to suspect. What this one suspected and has not
+// handed out again stays under suspicion.
 func (m *Machine) Calm() {
 	for _, l := range m.logs {
 		if l.attended {
-			end := max(l.delivered, l.cursor.HighWater())
+			end := max(l.delivered, l.cursor.HighWater(), l.suspect)
 			m.Command(func(dst []byte) []byte { return appendOffset(dst, commandCalm, l.id, end) })
 		}
 	}
