@@ -48,7 +48,8 @@ type Host struct {
 // directory that is kept, a second time takes none.
 func New(ctx context.Context, dir string) (*Host, error) {
 	path := filepath.Join(dir, "guest.wasm")
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, guestPackage)
+	// Neither the directory nor the commit may change a world.
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, guestPackage)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build %s: %w\n%s", guestPackage, err, out)
