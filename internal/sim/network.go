@@ -216,20 +216,7 @@ func (n *Network) dial(ctx context.Context, from, address string) (net.Conn, err
 	}
 	late := time.Now().Add(dialTimeout)
 	for {
-		answered := make(chan *endpoint, 2)
-		refused := make(chan struct{}, 2)
-		n.mu.Lock()
-		n.carry(from, host, func() {
-			there := n.accept(from, address)
-			n.carry(host, from, func() {
-				if there == nil {
-					refused <- struct{}{}
-				} else {
-					answered <- there.peer
-				}
-			})
-		})
-		n.mu.Unlock()
+		answered, refused := n.knock(from, host, address)
 		retry := time.NewTimer(dialRetry)
 		select {
 		case e := <-answered:
@@ -247,6 +234,32 @@ func (n *Network) dial(ctx context.Context, from, address string) (net.Conn, err
 			return nil, fmt.Errorf("dial %s: %w", address, syscall.ETIMEDOUT)
 		}
 	}
+}
+
+// knock asks for a connection once. However often the question and its answer
+// arrive, they count once.
+func (n *Network) knock(from, host, address string) (answered chan *endpoint, refused chan struct{}) {
+	answered, refused = make(chan *endpoint, 1), make(chan struct{}, 1)
+	var there *endpoint
+	asked := false
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.carry(from, host, func() {
+		if !asked {
+			asked, there = true, n.accept(from, address)
+		}
+		n.carry(host, from, func() {
+			if there == nil {
+				poke(refused)
+				return
+			}
+			select {
+			case answered <- there.peer:
+			default:
+			}
+		})
+	})
+	return answered, refused
 }
 
 // accept makes both ends of a connection to address, nil where nobody listens.

@@ -133,3 +133,19 @@ func TestFullWindowHoldsTheSender(t *testing.T) {
 		}
 	})
 }
+
+// TestQuestionsThatComeTwice doubles every segment: a dial is one connection all the
+// same.
+func TestQuestionsThatComeTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(newDice(5))
+		for _, c := range []*conditions{n.link(peerIP, nodeIP), n.link(nodeIP, peerIP)} {
+			c.twice = 1
+		}
+		pair(t, n)
+		time.Sleep(time.Second)
+		if left := len(n.listeners[nodeAt].queue); left != 0 {
+			t.Errorf("%d connections more", left)
+		}
+	})
+}

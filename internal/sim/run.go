@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 // progressMax is how long after the last trouble everything has to work again.
 const progressMax = 30 * time.Second
+
+// endMax is how long after the last trouble a world may take for everything.
+const endMax = 2 * time.Minute
 
 // ErrViolated says that a promise was broken.
 var ErrViolated = errors.New("a promise was broken")
@@ -24,6 +28,7 @@ func Run(o Options) error {
 	}
 	w := New(o)
 	w.note("world", "seed %d, %d nodes", o.Seed, len(w.nodes))
+	defer time.AfterFunc(o.Length+endMax, w.giveUp).Stop()
 	for _, n := range w.nodes {
 		n.config.Kafka.Partitions = 3
 		n.start()
@@ -107,6 +112,13 @@ func (w *World) ready() bool {
 		}
 	}
 	return true
+}
+
+// giveUp ends a world that does not end by itself.
+func (w *World) giveUp() {
+	w.violated("world", "does not come to an end")
+	w.stacks()
+	os.Exit(1)
 }
 
 // stacks writes what every goroutine does into the history.

@@ -24,6 +24,8 @@ const (
 	// What the guest's clock shows at first, and by how much it moves per look.
 	began = 1_800_000_000 * int64(time.Second)
 	tick  = 100 * int64(time.Nanosecond)
+	// A world that has not ended so long after its troubles is one that hangs.
+	endMax = 5 * int64(time.Minute)
 )
 
 // ErrFailed says that a world ended with a broken promise or a panic; its history
@@ -82,7 +84,9 @@ func (h *Host) Run(ctx context.Context, w World, history io.Writer) error {
 	binary.LittleEndian.PutUint64(seed[:], w.Seed)
 	now := began
 	look := func() int64 {
-		now += tick
+		if now += tick; now > began+int64(w.Length)+endMax {
+			panic("the world does not end") // the runtime turns it into an error with the guest's stack
+		}
 		return now
 	}
 	args := []string{"sim", strconv.FormatUint(w.Seed, 10), strconv.Itoa(max(w.Nodes, 1)), w.Length.String()}
