@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,15 +24,11 @@ type producer struct {
 }
 
 func (p *producer) run(url string, stop chan struct{}) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	if err := ch.Confirm(false); err != nil {
 		return err
 	}
@@ -98,15 +95,11 @@ func (p *producer) confirmed(sequence int, ack bool) {
 
 // consume takes messages of one queue until stop or the end of the broker.
 func (w *world) consume(url string, s spec, stop chan struct{}) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	if err := ch.Qos(200, 0, false); err != nil {
 		return err
 	}
@@ -201,4 +194,17 @@ func (r *receiver) acknowledge() {
 	}
 	r.world.acked.Add(int64(len(r.open)))
 	r.open = r.open[:0]
+}
+
+// connect opens a connection and a channel on it. Closing the one closes both.
+func connect(url string) (*amqp.Connection, *amqp.Channel, error) {
+	c, err := amqp.Dial(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	ch, err := c.Channel()
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	return c, ch, nil
 }

@@ -265,15 +265,11 @@ func (f *filler) produce(ctx context.Context, address, name string) error {
 
 // drain receives and acknowledges everything that was sent, in order.
 func (f *filler) drain(url string) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	if err := ch.Qos(50, 0, false); err != nil {
 		return err
 	}

@@ -65,15 +65,11 @@ func (l *letters) load(ctx context.Context, p *process, running *sync.WaitGroup)
 
 // publish sends to all ways in turn and waits for each confirm.
 func (l *letters) publish(ctx context.Context, url string) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	if err := ch.Confirm(false); err != nil {
 		return err
 	}
@@ -102,15 +98,11 @@ func (l *letters) publish(ctx context.Context, url string) error {
 
 // reject refuses what comes on the first way.
 func (l *letters) reject(ctx context.Context, url string) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	if err := ch.Qos(20, 0, false); err != nil {
 		return err
 	}
@@ -138,15 +130,11 @@ func (l *letters) verify(_ context.Context, p *process) error {
 // verifyWay takes what is at both ends, holding it, until all confirmed ones have
 // shown up: those on their way are nowhere to be seen.
 func (l *letters) verifyWay(url string, w *way) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	from, err := ch.Consume(w.from, "", false, false, false, false, nil)
 	if err != nil {
 		return err

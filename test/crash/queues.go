@@ -9,15 +9,11 @@ import (
 
 // declareQueues makes durable queues.
 func declareQueues(url string, queues map[string]amqp.Table) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	for name, arguments := range queues {
 		if _, err := ch.QueueDeclare(name, true, false, false, false, arguments); err != nil {
 			return err
@@ -28,15 +24,11 @@ func declareQueues(url string, queues map[string]amqp.Table) error {
 
 // look reads what is in a durable queue now without settling anything.
 func look(url, queue string, yield func(*amqp.Delivery) error) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
 	if err != nil || q.Messages == 0 {
 		return err

@@ -30,15 +30,11 @@ func (w *world) verify(p *process) error {
 var errStalled = errors.New("no delivery for ten seconds")
 
 func (w *world) verifyQueue(url string, s spec) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	present := map[string]map[int]bool{}
 	q, err := ch.QueueDeclarePassive(s.name, !s.transient, false, false, false, nil)
 	switch {

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // manner is how a queue is consumed during load.
@@ -144,15 +142,11 @@ func (w *world) declare(p *process) error {
 }
 
 func declare(url string) error {
-	c, err := amqp.Dial(url)
+	c, ch, err := connect(url)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	ch, err := c.Channel()
-	if err != nil {
-		return err
-	}
 	for _, s := range topology {
 		if _, err := ch.QueueDeclare(s.name, !s.transient, false, false, false, nil); err != nil {
 			return err
