@@ -18,6 +18,14 @@ const (
 	BlockBytes   = 64 << 10
 )
 
+// What compiling a regular expression may take for each byte of it, and at any
+// length: x{1000} is a thousand instructions.
+const (
+	patternBytesPerByte = 64 << 10
+	patternBytesFree    = 4 << 20
+	patternTimePerByte  = 200 * time.Microsecond
+)
+
 // attempts is how often something is measured before it fails: other goroutines
 // allocate too, a garbage collection or another process takes time, and what is
 // learned once is not needed again.
@@ -57,6 +65,12 @@ func CheckWithin(t testing.TB, input int, free uint64, took time.Duration, run f
 		t.Fatalf("%d bytes of input made it allocate %d, at most %d", input, bytes, mostBytes)
 	}
 	t.Fatalf("%d bytes of input took %v, at most %v", input, spent, mostTime)
+}
+
+// CheckPattern is Check of what also compiles a regular expression of so many bytes.
+func CheckPattern(t testing.TB, input, pattern int, run func()) {
+	t.Helper()
+	CheckWithin(t, input, uint64(pattern)*patternBytesPerByte+patternBytesFree, time.Duration(pattern)*patternTimePerByte*slower, run)
 }
 
 // measure does not stop the world. What small allocations of a size class add to

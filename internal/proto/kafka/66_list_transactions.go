@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"weir/internal/auth"
+	"weir/internal/proto/kafka/group"
 )
 
 // transactionStates are those the protocol knows.
@@ -24,7 +25,7 @@ func (c *conn) listTransactions(r *request) (kmsg.Response, error) {
 	var pattern *regexp.Regexp
 	if m.TransactionalIDPattern != nil && *m.TransactionalIDPattern != "" {
 		var err error
-		if pattern, err = regexp.Compile("^(?:" + *m.TransactionalIDPattern + ")$"); err != nil {
+		if pattern, err = group.Compile(*m.TransactionalIDPattern); err != nil {
 			answer.ErrorCode = kerr.InvalidRegularExpression.Code
 			return answer, nil
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +121,12 @@ func TestTransactions(t *testing.T) {
 	list, err := kmsg.NewPtrListTransactionsRequest().RequestWith(ctx, admin)
 	if err != nil || len(list.TransactionStates) != 1 || list.TransactionStates[0].TransactionState != "Ongoing" {
 		t.Fatalf("%+v %v", list, err)
+	}
+	for _, bad := range []string{"(", strings.Repeat("m?", 1024)} {
+		list, err := (&kmsg.ListTransactionsRequest{Version: 2, DurationFilterMillis: -1, TransactionalIDPattern: &bad}).RequestWith(ctx, admin)
+		if err != nil || kerr.ErrorForCode(list.ErrorCode) != kerr.InvalidRegularExpression {
+			t.Errorf("%+v %v", list, err)
+		}
 	}
 	describe := kmsg.NewPtrDescribeTransactionsRequest()
 	describe.TransactionalIDs = []string{"me", "nobody"}

@@ -18,8 +18,9 @@ func FuzzReadPolicy(f *testing.F) {
 	} {
 		f.Add([]byte(seed), "^q", "queues", false)
 	}
+	f.Add([]byte(`{"max-length":5}`), "^"+strings.Repeat("x{1000}", 200), "queues", false)
 	f.Fuzz(func(t *testing.T, definition []byte, pattern, applyTo string, operator bool) {
-		frugal.Check(t, len(definition)+len(pattern)+len(applyTo), 0, func() { readPolicy(t, definition, pattern, applyTo, operator) })
+		frugal.CheckPattern(t, len(definition)+len(pattern)+len(applyTo), len(pattern), func() { readPolicy(t, definition, pattern, applyTo, operator) })
 	})
 }
 

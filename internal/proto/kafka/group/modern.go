@@ -1,8 +1,10 @@
 package group
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -256,7 +258,7 @@ func (m *ModernMember) match(now, refresh Millis, c Catalog) (changed bool) {
 	}
 	m.refreshAt = now + refresh
 	if m.compiled == nil {
-		m.compiled, _ = compile(m.Regex) // was checked when it came
+		m.compiled, _ = Compile(m.Regex) // was checked when it came
 	}
 	var matched []string
 	for _, t := range c.All() {
@@ -270,9 +272,18 @@ func (m *ModernMember) match(now, refresh Millis, c Catalog) (changed bool) {
 	return changed
 }
 
-// compile makes an expression that has to match the whole name.
-func compile(expression string) (*regexp.Regexp, error) {
-	if _, err := regexp.Compile(expression); err != nil {
+// ExpressionBytesMax is the longest regular expression taken: a few bytes of one can
+// be a thousand instructions.
+const ExpressionBytesMax = 1024
+
+var errExpressionTooLong = fmt.Errorf("it is longer than %d bytes", ExpressionBytesMax)
+
+// Compile makes an expression that has to match the whole name.
+func Compile(expression string) (*regexp.Regexp, error) {
+	if len(expression) > ExpressionBytesMax {
+		return nil, errExpressionTooLong
+	}
+	if _, err := syntax.Parse(expression, syntax.Perl); err != nil {
 		return nil, err
 	}
 	return regexp.Compile("^(?:" + expression + ")$")

@@ -86,7 +86,7 @@ func (r *BeatRequest) Check(shared bool) Beat {
 		return refused(kerr.UnsupportedAssignor, "ServerAssignor "+*r.Assignor+" is not supported. Supported assignors: uniform, range.")
 	}
 	if r.Regex != nil && *r.Regex != "" {
-		if _, err := compile(*r.Regex); err != nil {
+		if _, err := Compile(*r.Regex); err != nil {
 			return refused(kerr.InvalidRegularExpression, "SubscribedTopicRegex `"+*r.Regex+"` is not a valid regular expression: "+err.Error()+".")
 		}
 	}

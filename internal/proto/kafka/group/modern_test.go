@@ -3,6 +3,7 @@ package group
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -156,9 +157,10 @@ func TestExpressionsMatchWholeNames(t *testing.T) {
 	if len(c.has) != 3 {
 		t.Fatal(c.has)
 	}
-	bad := "("
-	if b := (&BeatRequest{Member: "2", Regex: &bad, Owned: &Parts{}}).Check(false); b.Code != kerr.InvalidRegularExpression.Code {
-		t.Fatalf("%+v", b)
+	for _, bad := range []string{"(", strings.Repeat("x{1000}", ExpressionBytesMax/7+1)} {
+		if b := (&BeatRequest{Member: "2", Regex: &bad, Owned: &Parts{}}).Check(false); b.Code != kerr.InvalidRegularExpression.Code {
+			t.Fatalf("%+v", b)
+		}
 	}
 }
 
