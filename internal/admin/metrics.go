@@ -20,6 +20,7 @@ var measures = []measure{
 	{"connections", "connections", "Open connections.", stats.Gauge, func(s *scrape) float64 { return float64(s.clients.Open) }},
 	{"connections_opened_total", "connections_opened_total", "Connections opened since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.Opened) }},
 	{"connections_closed_total", "connections_closed_total", "Connections closed since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.Opened - s.clients.Open) }},
+	{"connections_refused_total", "", "Connections refused by a limit of a door, an address or open files.", stats.Counter, func(s *scrape) float64 { return s.refused() }},
 	{"channels", "channels", "Open channels.", stats.Gauge, func(s *scrape) float64 { return float64(s.clients.PartsOpened - s.clients.PartsClosed) }},
 	{"channels_opened_total", "channels_opened_total", "Channels opened since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.PartsOpened) }},
 	{"channels_closed_total", "channels_closed_total", "Channels closed since the start.", stats.Counter, func(s *scrape) float64 { return float64(s.clients.PartsClosed) }},
@@ -110,11 +111,25 @@ type scrape struct {
 	process
 	traffic map[string]broker.DialectTraffic
 	clients broker.DialectTraffic // all but calls of this API
+	doors   []Door
+}
+
+// refused is how many connections the doors did not let in.
+func (s *scrape) refused() float64 {
+	all := uint64(0)
+	for _, d := range s.doors {
+		all += d.Refused
+	}
+	return float64(all)
 }
 
 func (c *call) scrape() *scrape {
 	traffic := c.options.Broker.Traffic()
-	return &scrape{Stats: c.options.Broker.Stats(), process: readProcess(), traffic: traffic, clients: clientTraffic(traffic)}
+	s := &scrape{Stats: c.options.Broker.Stats(), process: readProcess(), traffic: traffic, clients: clientTraffic(traffic)}
+	if c.options.Doors != nil {
+		s.doors = c.options.Doors()
+	}
+	return s
 }
 
 func (c *call) metrics() *failure {

@@ -21,6 +21,7 @@ type Door struct {
 	TLS  bool
 	// Expires is when the first of its certificates does; zero without any.
 	Expires time.Time
+	Refused uint64 // connections closed because of a limit of connections
 }
 
 // Options configure a Server.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,14 @@ type Options struct {
 	ConnectionsMax int
 	// Budget, if not nil, bounds the connections of all doors that have it.
 	Budget *Budget
+	// Addresses bounds likewise those of each remote address.
+	Addresses *Addresses
+	// AcceptsPerSecond is how many connections are accepted in a second; further
+	// ones wait in the system's backlog. 0 is no limit.
+	AcceptsPerSecond int
+	// Handshakes bounds the TLS handshakes that compute at the same time at all
+	// doors that have it.
+	Handshakes *Handshakes
 }
 
 const (
@@ -50,6 +59,12 @@ type Door struct {
 	options   Options
 	listeners []net.Listener // at least one
 	done      sync.WaitGroup
+	pace      *pace
+	refused   atomic.Uint64
+	stopping  context.Context // ends with StopAccepting
+	stop      context.CancelFunc
+	closing   context.Context // ends with Close
+	close     context.CancelFunc
 
 	mu struct {
 		sync.Mutex
@@ -71,7 +86,9 @@ func Open(o Options) (*Door, error) {
 	if o.ConnectionsMax <= 0 {
 		o.ConnectionsMax = connectionsMaxDefault
 	}
-	d := &Door{options: o, listeners: listeners}
+	d := &Door{options: o, listeners: listeners, pace: newPace(o.Clock, o.AcceptsPerSecond)}
+	d.closing, d.close = context.WithCancel(context.Background())
+	d.stopping, d.stop = context.WithCancel(d.closing)
 	d.mu.conns = map[net.Conn]struct{}{}
 	for _, l := range listeners {
 		d.done.Add(1)
@@ -124,16 +141,28 @@ func (d *Door) acceptLoop(l net.Listener) {
 		}
 		if err != nil {
 			d.options.Log.Warn("accept failed", "door", d.options.Name, "err", err)
-			wait := make(chan struct{})
-			d.options.Clock.AfterFunc(acceptRetry, func() { close(wait) })
-			<-wait
+			d.pause(acceptRetry)
 			continue
 		}
-		if !d.enter(conn) {
+		if d.enter(conn) {
+			go d.serve(conn)
+		} else {
 			d.refuse(conn)
-			continue
 		}
-		go d.serve(conn)
+		if wait := d.pace.spend(); wait > 0 {
+			d.pause(wait)
+		}
+	}
+}
+
+// pause waits, but not for longer than connections are accepted.
+func (d *Door) pause(limit time.Duration) {
+	over := make(chan struct{})
+	t := d.options.Clock.AfterFunc(limit, func() { close(over) })
+	select {
+	case <-over:
+	case <-d.stopping.Done():
+		t.Stop()
 	}
 }
 
@@ -146,13 +175,32 @@ func (d *Door) refuse(conn net.Conn) {
 func (d *Door) enter(conn net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.mu.closed || len(d.mu.conns) >= d.options.ConnectionsMax || !d.options.Budget.take() {
+	if d.mu.closed {
+		return false
+	}
+	if len(d.mu.conns) >= d.options.ConnectionsMax || !d.take(conn) {
+		d.refused.Add(1)
 		return false
 	}
 	d.mu.conns[conn] = struct{}{}
 	d.done.Add(1)
 	return true
 }
+
+// take reports whether the limits that doors share have room for one more.
+func (d *Door) take(conn net.Conn) bool {
+	if !d.options.Addresses.take(conn) {
+		return false
+	}
+	if !d.options.Budget.take() {
+		d.options.Addresses.give(conn)
+		return false
+	}
+	return true
+}
+
+// Refused is how many connections were closed on accept because of a limit.
+func (d *Door) Refused() uint64 { return d.refused.Load() }
 
 func (d *Door) serve(conn net.Conn) {
 	defer func() {
@@ -164,6 +212,7 @@ func (d *Door) serve(conn net.Conn) {
 		d.mu.Lock()
 		delete(d.mu.conns, conn)
 		d.mu.Unlock()
+		d.options.Addresses.give(conn)
 		d.options.Budget.give()
 		d.done.Done()
 	}()
@@ -171,10 +220,7 @@ func (d *Door) serve(conn net.Conn) {
 		d.options.Handler(conn, nil)
 		return
 	}
-	secure := tls.Server(conn, d.options.TLS)
-	ctx, cancel := context.WithTimeout(context.Background(), tlsHandshakeTimeout)
-	err := secure.HandshakeContext(ctx)
-	cancel()
+	secure, err := d.handshake(conn)
 	if err != nil {
 		d.options.Log.Debug("TLS handshake failed", "door", d.options.Name, "remote", conn.RemoteAddr().String(), "err", err)
 		return
@@ -183,12 +229,22 @@ func (d *Door) serve(conn net.Conn) {
 	d.options.Handler(secure, &state)
 }
 
+func (d *Door) handshake(conn net.Conn) (*tls.Conn, error) {
+	ctx, cancel := context.WithTimeout(d.closing, tlsHandshakeTimeout)
+	defer cancel()
+	turns := d.options.Handshakes.begin(ctx, conn)
+	defer turns.end()
+	secure := tls.Server(turns, d.options.TLS)
+	return secure, secure.HandshakeContext(ctx)
+}
+
 // StopAccepting closes the listeners; open connections go on.
 func (d *Door) StopAccepting() error {
 	var errs []error
 	for _, l := range d.listeners {
 		errs = append(errs, l.Close())
 	}
+	d.stop() // after that, or a waiting loop would accept one more
 	return errors.Join(errs...)
 }
 
@@ -217,5 +273,6 @@ func (d *Door) Close() {
 		d.refuse(conn)
 	}
 	d.mu.Unlock()
+	d.close()
 	d.done.Wait()
 }

@@ -76,8 +76,11 @@ type Storage struct {
 
 // Limits bound what clients may ask for.
 type Limits struct {
-	MessageBytes int64 `yaml:"message_bytes"`
-	Connections  int   `yaml:"connections"` // per door
+	MessageBytes          int64 `yaml:"message_bytes"`
+	Connections           int   `yaml:"connections"`             // per door
+	ConnectionsPerAddress int   `yaml:"connections_per_address"` // over all doors, 0 is no limit
+	AcceptsPerSecond      int   `yaml:"accepts_per_second"`      // per door, 0 is no limit
+	Handshakes            int   `yaml:"handshakes"`              // of TLS that compute at once, 0 is one per processor
 }
 
 // Log is what the process says of itself on standard error.
@@ -193,6 +196,9 @@ func (c *Config) check() error {
 	between("storage.wal_file_bytes", c.Storage.WALFileBytes, 1<<20, 1<<30)
 	between("limits.message_bytes", c.Limits.MessageBytes, 1, 128<<20)
 	between("limits.connections", int64(c.Limits.Connections), 1, 10_000_000)
+	between("limits.connections_per_address", int64(c.Limits.ConnectionsPerAddress), 0, 10_000_000)
+	between("limits.accepts_per_second", int64(c.Limits.AcceptsPerSecond), 0, 1_000_000)
+	between("limits.handshakes", int64(c.Limits.Handshakes), 0, 100_000)
 	between("kafka.num_partitions", int64(c.Kafka.Partitions), 1, broker.PartitionsMax)
 	if host, port, err := net.SplitHostPort(c.Kafka.Advertised); c.Kafka.Advertised != "" && (err != nil || host == "" || port == "") {
 		errs = append(errs, fmt.Errorf("kafka.advertised: %q is not host:port", c.Kafka.Advertised))

@@ -39,8 +39,12 @@ type Server struct {
 	kafka    *kafka.Server
 	admin    *admin.Server
 	identity *identity
-	doors    []*listen.Door
 	done     chan struct{} // closed with the server
+
+	mu struct {
+		sync.Mutex // the first doors serve before the last one is open
+		doors      []*listen.Door
+	}
 }
 
 // StartOn opens the store and the doors.
@@ -101,7 +105,9 @@ func (s *Server) open() error {
 			return err
 		}
 	}
-	budget := listen.NewBudget(connectionBudget())
+	limits := s.config.Limits
+	budget, addresses := listen.NewBudget(connectionBudget()), listen.NewAddresses(limits.ConnectionsPerAddress)
+	handshakes := listen.NewHandshakes(limits.Handshakes)
 	for _, d := range []listen.Options{
 		{Name: "amqp", Address: l.AMQP, Handler: s.amqp.Serve},
 		{Name: "amqps", Address: l.AMQPS, Handler: s.amqp.Serve},
@@ -115,15 +121,25 @@ func (s *Server) open() error {
 		if d.Name == "amqps" || d.Name == "kafkas" {
 			d.TLS = s.identity.config()
 		}
-		d.Log, d.Clock, d.ConnectionsMax, d.Listen = s.log, s.on.Clock, s.config.Limits.Connections, s.on.Listen
-		d.Budget = budget
+		d.Log, d.Clock, d.Listen = s.log, s.on.Clock, s.on.Listen
+		d.ConnectionsMax, d.AcceptsPerSecond = limits.Connections, limits.AcceptsPerSecond
+		d.Budget, d.Addresses, d.Handshakes = budget, addresses, handshakes
 		door, err := listen.Open(d)
 		if err != nil {
 			return err
 		}
-		s.doors = append(s.doors, door)
+		s.mu.Lock()
+		s.mu.doors = append(s.mu.doors, door)
+		s.mu.Unlock()
 	}
 	return nil
+}
+
+// doors are those that are open so far.
+func (s *Server) doors() []*listen.Door {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.doors
 }
 
 const off = "off"
@@ -157,9 +173,10 @@ func (s *Server) url(d *listen.Door) string {
 
 // openDoors tells the admin API which doors are open.
 func (s *Server) openDoors() []admin.Door {
-	doors := make([]admin.Door, 0, len(s.doors))
-	for _, d := range s.doors {
-		door := admin.Door{Name: d.Name(), Addr: d.Addr(), TLS: d.TLS()}
+	open := s.doors()
+	doors := make([]admin.Door, 0, len(open))
+	for _, d := range open {
+		door := admin.Door{Name: d.Name(), Addr: d.Addr(), TLS: d.TLS(), Refused: d.Refused()}
 		if door.TLS && s.identity != nil {
 			door.Expires = s.identity.expires()
 		}
@@ -170,7 +187,7 @@ func (s *Server) openDoors() []admin.Door {
 
 // Addr returns where the named door listens, or nil.
 func (s *Server) Addr(name string) net.Addr {
-	for _, d := range s.doors {
+	for _, d := range s.doors() {
 		if d.Name() == name {
 			return d.Addr()
 		}
@@ -195,7 +212,7 @@ func (s *Server) Reload() {
 func (s *Server) Close() error {
 	var errs []error
 	close(s.done)
-	for _, d := range s.doors {
+	for _, d := range s.doors() {
 		errs = append(errs, d.StopAccepting())
 	}
 	if s.amqp != nil {
@@ -206,7 +223,7 @@ func (s *Server) Close() error {
 		s.kafka.Close()
 	}
 	var draining sync.WaitGroup
-	for _, d := range s.doors {
+	for _, d := range s.doors() {
 		if d.Name() == "http" {
 			d.Close() // its clients ask again
 			continue

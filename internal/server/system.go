@@ -32,7 +32,7 @@ func Run(ctx context.Context, c Config, out io.Writer, reload <-chan os.Signal) 
 	if err != nil {
 		return err
 	}
-	for _, d := range s.doors {
+	for _, d := range s.doors() {
 		if _, err := fmt.Fprintf(out, "%-6s %s\n", d.Name(), s.url(d)); err != nil {
 			return errors.Join(err, s.Close())
 		}
