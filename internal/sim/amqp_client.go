@@ -23,6 +23,7 @@ type program struct {
 	net   *Network
 	ip    string
 	done  chan struct{}
+	peer  *life // at the other end of the last AMQP connection
 }
 
 func (w *World) program(title string) program {
@@ -55,10 +56,11 @@ func (p *program) dialAMQP() (*amqp.Connection, *amqp.Channel, error) {
 		Heartbeat: 5 * time.Second, Locale: "en_US",
 		Dial: func(_, address string) (net.Conn, error) {
 			c, err := p.net.dial(context.Background(), p.ip, address)
-			if err == nil {
-				err = c.SetDeadline(time.Now().Add(10 * time.Second)) // of the handshake
+			if err != nil {
+				return nil, err
 			}
-			return c, err
+			p.peer = c.peer.life
+			return c, c.SetDeadline(time.Now().Add(10 * time.Second)) // of the handshake
 		},
 	})
 	if err != nil {
@@ -118,14 +120,17 @@ func (p *amqpProducer) batch(ch *amqp.Channel) error {
 	}
 	var batch []sent
 	exchange, key := "", p.place
-	if p.place == fanPlace {
+	switch p.place {
+	case fanPlace:
 		exchange, key = fanPlace, ""
+	case delayedPlace:
+		exchange = delayedPlace
 	}
 	for range 1 + p.world.dice.n(10) {
 		e := p.world.book.begin(fmt.Sprintf("%s.%d", p.title, p.sessions), p.place)
-		c, err := ch.PublishWithDeferredConfirm(exchange, key, false, false, amqp.Publishing{
-			DeliveryMode: amqp.Persistent, MessageId: fmt.Sprint(e.id), Body: body(e.id),
-		})
+		m := amqp.Publishing{DeliveryMode: amqp.Persistent, MessageId: fmt.Sprint(e.id), Body: body(e.id)}
+		p.limit(e, &m)
+		c, err := ch.PublishWithDeferredConfirm(exchange, key, false, false, m)
 		if err != nil {
 			return err
 		}

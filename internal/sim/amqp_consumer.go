@@ -18,10 +18,12 @@ type amqpConsumer struct {
 	place   string // whose messages it gives: the queue's own, or a topic's
 	alone   bool
 	rejects bool        // now and then
+	gets    bool        // a message at a time, instead of consuming
 	copies  bool        // a message may be stored more than once
 	until   func() bool // not nil: goes on after the world's stopping until it is true
 	news    bool        // something came
 	seen    map[string]int
+	since   int64 // in the peer's broker time: what comes now was handed out then or later
 }
 
 func (c *amqpConsumer) ended() bool {
@@ -63,7 +65,7 @@ func (c *amqpConsumer) session() error {
 	if err := declare(ch, c.queue); err != nil {
 		return err
 	}
-	deliveries, err := ch.Consume(c.queue, "", false, false, false, false, nil)
+	next, err := c.source(ch)
 	if err != nil {
 		return err
 	}
@@ -72,11 +74,11 @@ func (c *amqpConsumer) session() error {
 	var acks []*entry
 	began, asked := time.Now(), time.Now()
 	for !c.ended() {
-		select {
-		case d, ok := <-deliveries:
-			if !ok {
-				return fmt.Errorf("the consumer of %s is closed", c.queue)
-			}
+		d, ok, err := next()
+		if err != nil {
+			return err
+		}
+		if ok {
 			e, err := c.take(d)
 			if err != nil {
 				return err
@@ -84,7 +86,6 @@ func (c *amqpConsumer) session() error {
 			if e != nil {
 				acks = append(acks, e)
 			}
-		case <-time.After(200 * time.Millisecond):
 		}
 		if len(acks) > 0 && time.Since(asked) > time.Second {
 			if err := c.handled(ch, acks); err != nil {
@@ -97,6 +98,31 @@ func (c *amqpConsumer) session() error {
 		}
 	}
 	return nil
+}
+
+// source begins to take messages from the queue. What it returns waits a while for
+// the next one.
+func (c *amqpConsumer) source(ch *amqp.Channel) (func() (amqp.Delivery, bool, error), error) {
+	c.since = c.peer.clock.Millis()
+	if c.gets {
+		return func() (amqp.Delivery, bool, error) {
+			c.pause(c.world.dice.between(0, 200*time.Millisecond))
+			c.since = c.peer.clock.Millis()
+			return ch.Get(c.queue, false)
+		}, nil
+	}
+	deliveries, err := ch.Consume(c.queue, "", false, false, false, false, nil)
+	return func() (amqp.Delivery, bool, error) {
+		select {
+		case d, ok := <-deliveries:
+			if !ok {
+				return d, false, fmt.Errorf("the consumer of %s is closed", c.queue)
+			}
+			return d, true, nil
+		case <-time.After(200 * time.Millisecond):
+			return amqp.Delivery{}, false, nil
+		}
+	}, err
 }
 
 // handled asks the channel something, which it answers after the acknowledgements
@@ -135,6 +161,7 @@ func (c *amqpConsumer) take(d amqp.Delivery) (*entry, error) {
 	if e == nil {
 		return nil, d.Ack(false)
 	}
+	c.timely(e, &d)
 	if c.until == nil {
 		switch c.world.dice.n(40) {
 		case 0:
@@ -143,6 +170,9 @@ func (c *amqpConsumer) take(d amqp.Delivery) (*entry, error) {
 			return nil, nil // held until the connection ends
 		case 2:
 			if c.rejects {
+				c.world.book.mu.Lock()
+				e.of(c.queue).rejected = true
+				c.world.book.mu.Unlock()
 				return nil, d.Reject(false)
 			}
 		}

@@ -30,14 +30,17 @@ type entry struct {
 	part    int32 // of topics, where known
 	offset  int64
 	located bool
+	term    term
 	in      map[string]*delivery // by queue
 }
 
 // delivery is what consumers of a queue have done with a message.
 type delivery struct {
-	times   int
-	settled time.Time // when its acknowledgement was sent
-	sure    bool      // and has certainly arrived
+	times    int
+	copies   int       // as far as they are counted
+	settled  time.Time // when its acknowledgement was sent
+	sure     bool      // and has certainly arrived
+	rejected bool      // perhaps
 }
 
 // of returns what is known of the message in a queue.
@@ -100,6 +103,9 @@ func (b *book) confirm(e *entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e.fate = confirmed
+	if e.term.life != nil {
+		e.term.kept = e.term.life.clock.Millis()
+	}
 }
 
 // locate notes where in a topic a message is: always the same, and nothing else

@@ -30,7 +30,8 @@ func flipBit(w *World, n *Node) func() {
 // tryDamaged starts a life that counts for nothing on a damaged disk.
 func (w *World) tryDamaged(n *Node, damaged *disk) {
 	network := newNetwork(w.dice)
-	l := &life{node: n, private: true}
+	l := newLife(n, 0)
+	l.private = true
 	started := make(chan error, 1)
 	go func() {
 		_, err := n.launch(l, damaged, network, nil)

@@ -14,9 +14,17 @@ type life struct {
 	node    *Node
 	number  int
 	private bool // nothing of it counts
+	clock   *nodeClock
 	mu      sync.Mutex
 	ended   bool
 	paused  chan struct{} // closed when it goes on; nil while it runs
+}
+
+// newLife makes a process of the node.
+func newLife(n *Node, number int) *life {
+	l := &life{node: n, number: number}
+	l.clock = newNodeClock(l)
+	return l
 }
 
 // gate lets the caller on while the process runs.

@@ -209,7 +209,7 @@ func (s *listener) Close() error {
 func (s *listener) Addr() net.Addr { return s.address }
 
 // dial connects a client's host with an address.
-func (n *Network) dial(ctx context.Context, from, address string) (net.Conn, error) {
+func (n *Network) dial(ctx context.Context, from, address string) (*endpoint, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err

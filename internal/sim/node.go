@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type Node struct {
 	life   *life
 	server *server.Server // of the life, once it is ready
 	lives  int
+	ends   []int64       // how far the broker's time was in each life that has ended
 	up     chan struct{} // closed when the present life is ready
 }
 
@@ -81,9 +83,11 @@ func (n *Node) living() *life {
 func (n *Node) start() {
 	n.mu.Lock()
 	n.lives++
-	l := &life{node: n, number: n.lives}
-	n.life, n.server, n.up = l, nil, make(chan struct{})
-	up := n.up
+	number := n.lives
+	n.mu.Unlock()
+	l, up := newLife(n, number), make(chan struct{})
+	n.mu.Lock()
+	n.life, n.server, n.up = l, nil, up
 	n.mu.Unlock()
 	n.world.net.power(n.ip, true)
 	n.world.note(n.name, "life %d starts", l.number)
@@ -93,7 +97,7 @@ func (n *Node) start() {
 // launch starts the broker in a life.
 func (n *Node) launch(l *life, d *disk, network *Network, eye replica.Observer) (*server.Server, error) {
 	return server.StartOn(server.Environment{
-		FS: d.fs(l), Clock: newNodeClock(l), Log: nodeLog{l}, Observer: eye,
+		FS: d.fs(l), Clock: l.clock, Log: nodeLog{l}, Observer: eye,
 		Exit: func(status int) {
 			n.exited(l, status)
 			l.gate()
@@ -191,11 +195,24 @@ func (n *Node) stop() {
 func (n *Node) buried(l *life, kernel bool, share float64) {
 	n.world.net.abandon(l, kernel)
 	n.disk.crash(share)
+	end := l.clock.Millis()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	for len(n.ends) < l.number {
+		n.ends = append(n.ends, 0)
+	}
+	n.ends[l.number-1] = end
 	if n.life == l {
 		n.life, n.server = nil, nil
 	}
+}
+
+// reached is how far the broker's time was at most in the ended lives from one to
+// another.
+func (n *Node) reached(from, to *life) int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Max(n.ends[from.number-1 : to.number-1])
 }
 
 // keep is a share of unsynced writes that outlive a power cut.

@@ -94,6 +94,8 @@ func (w *World) settle(t *transactor) {
 	w.drainTries()
 	w.checkTopic(eventsPlace)
 	w.checkTransactions(t)
+	w.outwait()
+	w.drainWaiting()
 }
 
 // ready waits until all nodes serve.
@@ -152,7 +154,7 @@ func (w *World) drainTries() {
 // empty settles everything in a queue.
 func (w *World) empty(queue, place string) {
 	began, last := time.Now(), time.Now()
-	c := &amqpConsumer{program: w.program("drain"), queue: queue, place: place, copies: queue == deadQueue}
+	c := &amqpConsumer{program: w.program("drain"), queue: queue, place: place, copies: queue == deadQueue || queue == lateQueue}
 	c.until = func() bool {
 		w.book.mu.Lock()
 		defer w.book.mu.Unlock()

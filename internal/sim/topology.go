@@ -8,16 +8,20 @@ import (
 )
 
 // The places of the world. Messages of fanPlace go to both of its queues, which may
-// be on different shards; what consumers of triesPlace reject goes to deadQueue.
+// be on different shards; what consumers of triesPlace reject goes to deadQueue, what
+// dies in waitingPlace to lateQueue.
 const (
-	ordersPlace = "orders"
-	jobsPlace   = "jobs"
-	fanPlace    = "fan"
-	triesPlace  = "tries"
-	deadQueue   = "dead"
-	eventsPlace = "events" // a topic
-	auditQueue  = "events::audit"
-	ledgerPlace = "ledger" // a topic
+	ordersPlace  = "orders"
+	jobsPlace    = "jobs"
+	fanPlace     = "fan"
+	triesPlace   = "tries"
+	deadQueue    = "dead"
+	waitingPlace = "waiting"
+	lateQueue    = "late"
+	delayedPlace = "delayed" // an exchange, and its queue
+	eventsPlace  = "events"  // a topic
+	auditQueue   = "events::audit"
+	ledgerPlace  = "ledger" // a topic
 )
 
 var fanQueues = []string{"fan-a", "fan-b"}
@@ -32,13 +36,23 @@ func declare(ch *amqp.Channel, name string) error {
 	case auditQueue:
 		arguments = amqp.Table{"x-stream-offset": "first"}
 	case triesPlace, deadQueue:
-		if _, err := ch.QueueDeclare(deadQueue, true, false, false, false, nil); err != nil {
-			return err
-		}
-		name = triesPlace
-		arguments = amqp.Table{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": deadQueue}
+		return declarePair(ch, triesPlace, deadQueue, amqp.Table{})
+	case delayedPlace:
+		return declareDelayed(ch)
+	case waitingPlace, lateQueue:
+		return declarePair(ch, waitingPlace, lateQueue, amqp.Table{"x-message-ttl": waitingTTL.Milliseconds()})
 	}
 	_, err := ch.QueueDeclare(name, true, false, false, false, arguments)
+	return err
+}
+
+// declarePair makes a queue and the one for its dead letters.
+func declarePair(ch *amqp.Channel, queue, dead string, arguments amqp.Table) error {
+	if _, err := ch.QueueDeclare(dead, true, false, false, false, nil); err != nil {
+		return err
+	}
+	arguments["x-dead-letter-exchange"], arguments["x-dead-letter-routing-key"] = "", dead
+	_, err := ch.QueueDeclare(queue, true, false, false, false, arguments)
 	return err
 }
 
@@ -57,9 +71,19 @@ func declareFan(ch *amqp.Channel) error {
 	return nil
 }
 
+func declareDelayed(ch *amqp.Channel) error {
+	if err := ch.ExchangeDeclare(delayedPlace, "x-delayed-message", true, false, false, false, amqp.Table{"x-delayed-type": "direct"}); err != nil {
+		return err
+	}
+	if _, err := ch.QueueDeclare(delayedPlace, true, false, false, false, nil); err != nil {
+		return err
+	}
+	return ch.QueueBind(delayedPlace, delayedPlace, delayedPlace, false, nil)
+}
+
 // populate makes the clients.
 func (w *World) populate() *transactor {
-	for i, place := range []string{ordersPlace, ordersPlace, jobsPlace, fanPlace, triesPlace} {
+	for i, place := range []string{ordersPlace, ordersPlace, jobsPlace, fanPlace, triesPlace, waitingPlace, delayedPlace} {
 		w.add(fmt.Sprint("amqp", i+1), func(p program) client { return &amqpProducer{program: p, place: place} })
 	}
 	consume := func(name string, c amqpConsumer) {
@@ -74,6 +98,9 @@ func (w *World) populate() *transactor {
 	consume("fan1", amqpConsumer{queue: fanQueues[0], place: fanPlace, alone: true})
 	consume("tries1", amqpConsumer{queue: triesPlace, place: triesPlace, rejects: true})
 	consume("dead1", amqpConsumer{queue: deadQueue, place: triesPlace, copies: true})
+	consume("waiting1", amqpConsumer{queue: waitingPlace, place: waitingPlace, rejects: true, gets: true})
+	consume("late1", amqpConsumer{queue: lateQueue, place: waitingPlace, copies: true})
+	consume("delayed1", amqpConsumer{queue: delayedPlace, place: delayedPlace})
 	consume("audit1", amqpConsumer{queue: auditQueue, place: eventsPlace})
 	for _, name := range []string{"kafka1", "kafka2"} {
 		w.add(name, func(p program) client { return &kafkaProducer{program: p, topic: eventsPlace} })

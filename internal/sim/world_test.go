@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/record"
 	"weir/internal/replica"
@@ -129,5 +130,35 @@ func TestBook(t *testing.T) {
 	b[len(b)-1] ^= 1
 	if _, err := identify(b); err == nil && len(b) > markBytes {
 		t.Error("a changed body")
+	}
+}
+
+// TestTerm holds a time to live and a delay against the clocks of two lives.
+func TestTerm(t *testing.T) {
+	w := world(t)
+	n := w.nodes[0]
+	first := newLife(n, 1)
+	term := term{life: first, sent: time.Now(), asked: first.clock.Millis(), delay: time.Hour, ttl: time.Hour, dies: true}
+	if term.passed(time.Hour, first) || !term.passed(0, first) {
+		t.Error("an hour has passed at once")
+	}
+	if term.dead(term.asked + time.Hour.Milliseconds()*9) {
+		t.Error("a message is dead that was not confirmed")
+	}
+	term.kept = term.asked
+	for at, dead := range map[time.Duration]bool{2 * time.Hour: false, 2*time.Hour + time.Millisecond: true} {
+		if term.dead(term.asked+at.Milliseconds()) != dead {
+			t.Errorf("dead after %v: %v", at, !dead)
+		}
+	}
+	n.jump(2 * time.Hour)
+	n.ends = []int64{first.clock.Millis()}
+	if second := newLife(n, 2); !term.passed(time.Hour, second) || term.passed(3*time.Hour, second) {
+		t.Error("the second life does not go by its clock")
+	}
+	n.jump(-4 * time.Hour)
+	n.ends = append(n.ends, term.asked+time.Hour.Milliseconds())
+	if third := newLife(n, 3); !term.passed(time.Hour, third) || term.passed(2*time.Hour, third) {
+		t.Error("the third life does not know how far the second was")
 	}
 }
