@@ -18,7 +18,7 @@ func configCommand() *cobra.Command {
 	group.PersistentFlags().StringArrayVar(&settings, "set", nil, "KEY=VALUE of any setting, such as storage.shards=2")
 	group.AddCommand(
 		&cobra.Command{Use: "dump", Short: "Print the configuration serve would run with", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-			config, err := server.Load(file, os.Environ(), settings)
+			config, err := loadConfig(readMemory(), file, settings)
 			if err != nil {
 				return err
 			}
@@ -30,7 +30,7 @@ func configCommand() *cobra.Command {
 			return err
 		}},
 		&cobra.Command{Use: "check", Short: "Say whether serve would take the configuration", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-			if _, err := server.Load(file, os.Environ(), settings); err != nil {
+			if _, err := loadConfig(readMemory(), file, settings); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintln(c.OutOrStdout(), "ok")
@@ -38,4 +38,11 @@ func configCommand() *cobra.Command {
 		}},
 	)
 	return group
+}
+
+// loadConfig is what serve would run with within so much memory.
+func loadConfig(m memory, file string, settings []string) (server.Config, error) {
+	defaults := server.Default()
+	m.fit(&defaults)
+	return server.Load(defaults, file, os.Environ(), settings)
 }

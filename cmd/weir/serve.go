@@ -33,11 +33,12 @@ func serveCommand() *cobra.Command {
 				}
 				settings = append(settings, "listen."+d)
 			}
-			config, err := server.Load(file, os.Environ(), settings)
+			memory := readMemory()
+			config, err := loadConfig(memory, file, settings)
 			if err != nil {
 				return err
 			}
-			tuneMemory(config.Storage.TailBytes)
+			memory.tune(config.Storage.TailBytes, server.NewLog(os.Stderr, config.Log))
 			ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
 			reload := make(chan os.Signal, 1)

@@ -109,10 +109,12 @@ func Default() Config {
 
 const envPrefix = "WEIR_"
 
-// Load puts a configuration together: defaults, then the file (if any), then the
+// TailBytesMin is the least that storage.tail_bytes may be.
+const TailBytesMin = 1 << 20
+
+// Load puts a configuration together: defaults c, then the file (if any), then the
 // environment, then the settings ("storage.shards=2") of the command line.
-func Load(file string, environ, settings []string) (Config, error) {
-	c := Default()
+func Load(c Config, file string, environ, settings []string) (Config, error) {
 	if file != "" {
 		b, err := os.ReadFile(file)
 		if err != nil {
@@ -192,7 +194,7 @@ func (c *Config) check() error {
 	in("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	in("log.format", c.Log.Format, "text", "json")
 	between("storage.shards", int64(c.Storage.Shards), 1, 64)
-	between("storage.tail_bytes", c.Storage.TailBytes, 1<<20, 1<<40)
+	between("storage.tail_bytes", c.Storage.TailBytes, TailBytesMin, 1<<40)
 	between("storage.wal_file_bytes", c.Storage.WALFileBytes, 1<<20, 1<<30)
 	between("limits.message_bytes", c.Limits.MessageBytes, 1, 128<<20)
 	between("limits.connections", int64(c.Limits.Connections), 1, 10_000_000)

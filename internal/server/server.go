@@ -49,7 +49,7 @@ type Server struct {
 
 // StartOn opens the store and the doors.
 func StartOn(on Environment, c Config) (*Server, error) {
-	s := &Server{config: c, on: on, log: newLog(on.Log, c.Log), done: make(chan struct{})}
+	s := &Server{config: c, on: on, log: NewLog(on.Log, c.Log), done: make(chan struct{})}
 	skip, err := c.Storage.skips()
 	if err != nil {
 		return nil, err
@@ -244,7 +244,8 @@ func (s *Server) fatal(err error) {
 	s.on.Exit(exitDisk)
 }
 
-func newLog(to io.Writer, c Log) *slog.Logger {
+// NewLog is the log a node keeps with that configuration.
+func NewLog(to io.Writer, c Log) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		level = slog.LevelInfo
