@@ -17,6 +17,8 @@ const (
 	// waitingBytesMax of handed-over messages may be on their way to the disk
 	// before publishers wait; it bounds memory, not rate.
 	waitingBytesMax = 64 << 20
+	// waitingBytesMin may be so even where there is little memory.
+	waitingBytesMin = 8 << 20
 )
 
 // gate holds publishers back while the engine is short of memory or disk.
@@ -137,7 +139,7 @@ func (e *engine) pressure() string {
 	switch {
 	case tail > 2*e.options.TailBytes:
 		return reasonMemory
-	case waiting > waitingBytesMax:
+	case waiting > min(waitingBytesMax, max(e.options.TailBytes/2, waitingBytesMin)):
 		return reasonBusy
 	}
 	return ""
