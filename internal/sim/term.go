@@ -144,9 +144,9 @@ func (w *World) outwait() {
 // drainWaiting empties the queue of messages that die, which have died, and that of
 // the dead ones: every confirmed message was acknowledged or is dead.
 func (w *World) drainWaiting() {
+	w.outwait()
 	w.empty(waitingPlace, waitingPlace)
 	w.empty(lateQueue, waitingPlace)
-	w.drain(delayedPlace, delayedPlace)
 	for _, e := range w.book.of(waitingPlace) {
 		if e.fate == confirmed && e.of(waitingPlace).settled.IsZero() && e.of(lateQueue).times == 0 {
 			w.violated(waitingPlace, "message %d is confirmed and neither settled nor dead", e.id)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -79,42 +78,4 @@ func declareDelayed(ch *amqp.Channel) error {
 		return err
 	}
 	return ch.QueueBind(delayedPlace, delayedPlace, delayedPlace, false, nil)
-}
-
-// populate makes the clients.
-func (w *World) populate() *transactor {
-	for i, place := range []string{ordersPlace, ordersPlace, jobsPlace, fanPlace, triesPlace, waitingPlace, delayedPlace} {
-		w.add(fmt.Sprint("amqp", i+1), func(p program) client { return &amqpProducer{program: p, place: place} })
-	}
-	consume := func(name string, c amqpConsumer) {
-		w.add(name, func(p program) client {
-			c.program = p
-			return &c
-		})
-	}
-	consume("reader1", amqpConsumer{queue: ordersPlace, place: ordersPlace, alone: true})
-	consume("worker1", amqpConsumer{queue: jobsPlace, place: jobsPlace})
-	consume("worker2", amqpConsumer{queue: jobsPlace, place: jobsPlace})
-	consume("fan1", amqpConsumer{queue: fanQueues[0], place: fanPlace, alone: true})
-	consume("tries1", amqpConsumer{queue: triesPlace, place: triesPlace, rejects: true})
-	consume("dead1", amqpConsumer{queue: deadQueue, place: triesPlace, copies: true})
-	consume("waiting1", amqpConsumer{queue: waitingPlace, place: waitingPlace, rejects: true, gets: true})
-	consume("late1", amqpConsumer{queue: lateQueue, place: waitingPlace, copies: true})
-	consume("delayed1", amqpConsumer{queue: delayedPlace, place: delayedPlace})
-	consume("audit1", amqpConsumer{queue: auditQueue, place: eventsPlace})
-	for _, name := range []string{"kafka1", "kafka2"} {
-		w.add(name, func(p program) client { return &kafkaProducer{program: p, topic: eventsPlace} })
-	}
-	g := &group{read: map[int32]int64{}, committed: map[int32]int64{}}
-	for _, name := range []string{"member1", "member2"} {
-		w.add(name, func(p program) client {
-			return &kafkaMember{program: p, topic: eventsPlace, group: "g", shared: g}
-		})
-	}
-	t := &transactor{}
-	w.add("trans1", func(p program) client {
-		t.program, t.topic = p, ledgerPlace
-		return t
-	})
-	return t
 }

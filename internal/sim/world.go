@@ -28,6 +28,7 @@ type World struct {
 	seen    witness
 	book    book
 	clients []client
+	writers int // AMQP clients that publish
 
 	stopping chan struct{} // closed when clients have to come to an end
 
