@@ -162,3 +162,29 @@ func TestTerm(t *testing.T) {
 		t.Error("the third life does not know how far the second was")
 	}
 }
+
+// TestShare shows messages that should not come, or not yet or not so often.
+func TestShare(t *testing.T) {
+	now := time.Unix(1000, 0)
+	before, after := now.Add(-time.Second), now.Add(time.Second)
+	for _, row := range []struct {
+		share share
+		count int
+		since time.Time
+		wrong string
+	}{
+		{share{}, 1, after, ""},
+		{share{}, shareMost, after, ""},
+		{share{}, shareMost + 1, after, "too often"},
+		{share{}, 0, after, "too often"},
+		{share{settled: now}, 1, after, "settled"},
+		{share{settled: now}, 1, before, ""}, // it was on its way
+		{share{returns: 2, returned: now}, 3, after, ""},
+		{share{returns: 2, returned: now}, 2, after, "given back 2 times"},
+		{share{returns: 2, returned: now}, 2, before, ""},
+	} {
+		if wrong := row.share.wrong(row.count, row.since); !strings.Contains(wrong, row.wrong) || (wrong == "") != (row.wrong == "") {
+			t.Errorf("%+v for the %d. time: %q", row.share, row.count, wrong)
+		}
+	}
+}
