@@ -51,23 +51,30 @@ func (s *Session) Fetch(parts []FetchPart, limits FetchLimits) []Fetched {
 	for i := range parts {
 		f.queues[i], f.out[i].Err = s.partition(auth.Read, parts[i].Topic, parts[i].Partition)
 	}
-	if f.once() || limits.Wait <= 0 {
+	if limits.Wait <= 0 {
+		f.once()
+		return f.out
+	}
+	defer f.giveUp()
+	f.more = make(chan struct{}, 1)
+	if f.once() {
 		return f.out
 	}
 	late := make(chan struct{})
 	t := s.engine.options.Clock.AfterFunc(limits.Wait, func() { close(late) })
 	defer t.Stop()
-	defer f.giveUp()
 	for {
-		f.more = make(chan struct{}, 1)
-		if f.once() {
-			return f.out
+		if !f.skipped {
+			select {
+			case <-f.more:
+			case <-late:
+				return f.out
+			case <-s.killed:
+				return f.out
+			}
 		}
-		select {
-		case <-f.more:
-		case <-late:
-			return f.out
-		case <-s.killed:
+		f.more, f.again, f.skipped = make(chan struct{}, 1), true, false
+		if f.once() {
 			return f.out
 		}
 	}
@@ -111,9 +118,13 @@ type fetching struct {
 	bytes   int           // found by now
 	share   int           // of what one fetch reads from files, for each partition
 	more    chan struct{} // if not nil: gets a value when there is more anywhere
+	awaits  bool          // a shard may know more
+	again   bool          // files have been looked into, and there was nothing
+	skipped bool          // a shard does not know more, because files come first
 }
 
-// once looks at every partition. It reports whether that is enough.
+// once looks at every partition. It reports whether that is enough: an error is, and
+// so is something from files, which there is more behind.
 func (f *fetching) once() bool {
 	ReleaseFetched(f.out)
 	f.bytes = 0
@@ -123,7 +134,7 @@ func (f *fetching) once() bool {
 			f.lookAt(f.session.engine.hosts[q.Shard], looks)
 		}
 	}
-	failed := false
+	enough := false
 	f.share = f.coldShare(looks)
 	for i, q := range f.queues {
 		switch {
@@ -134,9 +145,9 @@ func (f *fetching) once() bool {
 		default:
 			f.finish(i, &looks[i])
 		}
-		failed = failed || f.out[i].Err != nil
+		enough = enough || f.out[i].Err != nil || len(f.out[i].Records) > 0 && f.parts[i].From < looks[i].TailBase
 	}
-	return failed || f.bytes >= f.limits.MinBytes
+	return enough || f.bytes >= f.limits.MinBytes
 }
 
 // What one fetch reads from files is little enough to be written to the client
@@ -148,13 +159,18 @@ const (
 
 // coldShare divides that among the partitions that are read from files.
 func (f *fetching) coldShare(looks []look) int {
+	return max(max(coldFetchBytes, f.limits.MinBytes)/max(f.cold(looks), 1), coldShareMin)
+}
+
+// cold is how many partitions are read from files.
+func (f *fetching) cold(looks []look) int {
 	cold := 0
 	for i := range looks {
 		if looks[i].found && f.parts[i].From < looks[i].TailBase {
 			cold++
 		}
 	}
-	return max(max(coldFetchBytes, f.limits.MinBytes)/max(cold, 1), coldShareMin)
+	return cold
 }
 
 // room is how much may be read of a partition; less than 0: nothing but where it
@@ -188,6 +204,7 @@ func (f *fetching) wake() chan struct{} {
 	if f.more == nil {
 		return make(chan struct{}, 1)
 	}
+	f.awaits = true
 	return f.more
 }
 
@@ -231,9 +248,37 @@ func (f *fetching) lookAt(h *host, looks []look) {
 				closed = append(closed, i)
 			}
 		}
+		f.await(m, h.id, looks)
 	})
 	for _, i := range closed {
-		f.out[i].Err = f.session.call(f.queues[i], func(m *shard.Machine) { ask(m, i) })
+		f.out[i].Err = f.session.call(f.queues[i], func(m *shard.Machine) {
+			ask(m, i)
+			f.await(m, h.id, looks)
+		})
+	}
+}
+
+// await has a shard say when there is more in its partitions, where there is not
+// enough now. What is in files is looked into first.
+func (f *fetching) await(m *shard.Machine, id record.ShardID, looks []look) {
+	if f.more == nil || f.bytes >= f.limits.MinBytes {
+		return
+	}
+	if !f.again && f.cold(looks) > 0 {
+		f.skipped = true
+		return
+	}
+	f.awaits = true
+	more := f.more
+	for i, q := range f.queues {
+		if q != nil && q.Shard == id && looks[i].found {
+			m.Await(q.Log, f, func() {
+				select {
+				case more <- struct{}{}:
+				default:
+				}
+			})
+		}
 	}
 }
 
@@ -270,6 +315,9 @@ func (f *fetching) finish(i int, l *look) {
 
 // giveUp ends the waiting for messages.
 func (f *fetching) giveUp() {
+	if !f.awaits {
+		return
+	}
 	asked := map[record.ShardID]bool{}
 	for _, q := range f.queues {
 		if q == nil || asked[q.Shard] {

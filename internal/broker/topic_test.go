@@ -116,6 +116,31 @@ func TestFetchWaits(t *testing.T) {
 	}
 }
 
+// TestFetchOfFilesDoesNotWait: there is more behind what is in files, however much
+// is asked for.
+func TestFetchOfFilesDoesNotWait(t *testing.T) {
+	n := start(t, vfs.NewMem(), tiny)
+	defer n.stop()
+	s := n.session()
+	if _, err := s.CreateTopic(broker.TopicSpec{Name: "t", Partitions: 2}); err != nil {
+		t.Fatal(err)
+	}
+	parts := []broker.FetchPart{{Topic: "t", Partition: 1, MaxBytes: 1 << 20}, {Topic: "t", MaxBytes: 1 << 20}}
+	fetch := func(limits broker.FetchLimits) int {
+		fetched := s.Fetch(parts, limits)
+		defer broker.ReleaseFetched(fetched)
+		return len(fetched[1].Records)
+	}
+	written := 0
+	for written == fetch(broker.FetchLimits{MaxBytes: 1 << 20}) { // until the first ones are in files
+		blob(t, s, "t", 0, written, 1)
+		written++
+	}
+	if n := fetch(broker.FetchLimits{MinBytes: 1 << 20, MaxBytes: 1 << 20, Wait: time.Hour}); n == 0 || n == written {
+		t.Fatalf("%d records of %d", n, written)
+	}
+}
+
 func TestTopicsTogether(t *testing.T) {
 	disk := vfs.NewMem()
 	n := start(t, disk, tiny)
