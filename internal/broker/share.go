@@ -275,7 +275,7 @@ func (s *Session) Shares(group string) []string {
 	defer c.mu.RUnlock()
 	var topics []string
 	for name, t := range s.space().Topics {
-		if t.Shares[group] != nil && s.may(c.state, auth.Read, ObjectTopic, name) == nil {
+		if t.Shares[group] != nil && s.may(c.state, auth.Describe, ObjectTopic, name) == nil {
 			topics = append(topics, name)
 		}
 	}

@@ -22,7 +22,7 @@ func (c *conn) offsetCommit(r *request) (kmsg.Response, error) {
 	refused := c.mayUse(m.Group)
 	answer, positions, at := c.commitAnswer(m)
 	if refused != errNone {
-		return refuseCommit(answer, refused), nil
+		return refuseCommit(answer, refused, true), nil
 	}
 	done := make(chan *broker.Error, 1)
 	var codes []*broker.Error
@@ -38,7 +38,7 @@ func (c *conn) offsetCommit(r *request) (kmsg.Response, error) {
 	case err != nil:
 		return nil, err
 	case refused != errNone:
-		return refuseCommit(answer, refused), nil
+		return refuseCommit(answer, refused, false), nil
 	case failed == nil:
 		select {
 		case failed = <-done:
@@ -55,7 +55,8 @@ func (c *conn) offsetCommit(r *request) (kmsg.Response, error) {
 }
 
 // commitAnswer is an answer to fill in, with the positions to commit and where
-// their codes go. Topics that there are not are answered already.
+// their codes go. Topics that there are not, or may not be read, are answered
+// already, whatever the group says to the rest.
 func (c *conn) commitAnswer(m *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResponse, []broker.GroupPosition, []*kmsg.OffsetCommitResponseTopicPartition) {
 	answer := kmsg.NewPtrOffsetCommitResponse()
 	now := c.server.options.Clock.Millis()
@@ -74,6 +75,10 @@ func (c *conn) commitAnswer(m *kmsg.OffsetCommitRequest) (*kmsg.OffsetCommitResp
 			}
 			position := broker.GroupPosition{
 				Topic: name, Partition: int(p.Partition), Next: record.Offset(p.Offset), Epoch: p.LeaderEpoch, Text: text(p.Metadata), Committed: now,
+			}
+			if err := c.session.CheckPosition(&position); unplaced(err) {
+				o.ErrorCode = positionCode(err)
+				continue
 			}
 			if m.RetentionTimeMillis >= 0 && m.Version < 5 {
 				position.Expires = now + m.RetentionTimeMillis
@@ -97,10 +102,18 @@ func (c *conn) topicNamed(name string, id [16]byte, byID bool) (string, int16) {
 	return t.Name, errNone
 }
 
-func refuseCommit(answer *kmsg.OffsetCommitResponse, code int16) kmsg.Response {
+// unplaced says whether a position is refused for its topic.
+func unplaced(err *broker.Error) bool {
+	return err != nil && (err.Code == broker.CodeNotFound || err.Code == broker.CodeAccessRefused)
+}
+
+// refuseCommit gives the code to all, or to what has none yet.
+func refuseCommit(answer *kmsg.OffsetCommitResponse, code int16, all bool) kmsg.Response {
 	for i := range answer.Topics {
 		for k := range answer.Topics[i].Partitions {
-			answer.Topics[i].Partitions[k].ErrorCode = code
+			if p := &answer.Topics[i].Partitions[k]; all || p.ErrorCode == errNone {
+				p.ErrorCode = code
+			}
 		}
 	}
 	return answer

@@ -130,12 +130,13 @@ func (c *conn) fetchTopic(
 	t.Topic, t.TopicID = asked.Topic, asked.TopicID
 	topic, refused := c.topicNamed(asked.Topic, asked.TopicID, version >= fetchTopicIDs)
 	id := asked.TopicID
+	if refused == errNone && !c.sees(topic) {
+		refused = kerr.TopicAuthorizationFailed.Code
+	}
 	if refused == errNone {
-		place := broker.GroupPosition{Topic: topic}
-		if err := c.session.CheckPosition(&place); err != nil && err.Code == broker.CodeAccessRefused {
-			refused = kerr.TopicAuthorizationFailed.Code
+		if info, err := c.session.Topic(topic); err == nil {
+			id = info.ID
 		}
-		id = place.TopicID
 	}
 	for _, number := range asked.Partitions {
 		p := found[broker.GroupPosition{TopicID: id, Partition: int(number)}]
@@ -162,10 +163,14 @@ func (c *conn) fetchedPosition(name string, p *broker.GroupPosition, stable bool
 	return o
 }
 
+// allPositions are those of a group in topics that the session may know of.
 func (c *conn) allPositions(name string, positions []broker.GroupPosition, stable bool) []kmsg.OffsetFetchResponseGroupTopic {
 	var all []kmsg.OffsetFetchResponseGroupTopic
 	for i := range positions {
 		p := &positions[i]
+		if !c.sees(p.Topic) {
+			continue
+		}
 		if len(all) == 0 || all[len(all)-1].TopicID != p.TopicID {
 			t := kmsg.NewOffsetFetchResponseGroupTopic()
 			t.Topic, t.TopicID = p.Topic, p.TopicID

@@ -40,8 +40,9 @@ func (c *conn) txnOffsetCommit(r *request) (kmsg.Response, error) {
 			position := broker.GroupPosition{
 				Topic: t.Topic, Partition: int(p.Partition), Next: record.Offset(p.Offset), Epoch: p.LeaderEpoch, Text: text(p.Metadata), Committed: now,
 			}
-			if o.Partition, o.ErrorCode = p.Partition, refused; refused == errNone {
-				o.ErrorCode = positionCode(c.session.CheckPosition(&position))
+			err := c.session.CheckPosition(&position)
+			if o.Partition, o.ErrorCode = p.Partition, refused; refused == errNone || unplaced(err) && !unheard(refused) {
+				o.ErrorCode = positionCode(err)
 			}
 			if o.ErrorCode == errNone {
 				positions = append(positions, position)
@@ -56,6 +57,11 @@ func (c *conn) txnOffsetCommit(r *request) (kmsg.Response, error) {
 		}
 	}
 	return answer, nil
+}
+
+// unheard says whether a code is of a sender who hears nothing of topics.
+func unheard(code int16) bool {
+	return code == kerr.GroupAuthorizationFailed.Code || code == kerr.TransactionalIDAuthorizationFailed.Code || code == kerr.InvalidGroupID.Code
 }
 
 func (c *conn) enlistPositions(version int16, m *kmsg.TxnOffsetCommitRequest, positions []broker.GroupPosition) int16 {

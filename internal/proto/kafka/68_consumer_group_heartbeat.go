@@ -6,22 +6,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"weir/internal/auth"
 	"weir/internal/broker"
 	"weir/internal/proto/kafka/group"
 )
 
-// catalog shows the topics that a session may read.
+// catalog shows the topics that a session may know of. Whether it may read them is
+// asked when it does.
 type catalog struct{ session *broker.Session }
 
-func (c catalog) readable(name string) bool {
-	err := c.session.CheckPosition(&broker.GroupPosition{Topic: name})
-	return err == nil || err.Code != broker.CodeAccessRefused
-}
+func (c catalog) sees(name string) bool { return c.session.MayTopic(auth.Describe, name) }
 
 // Topic implements group.Catalog.
 func (c catalog) Topic(name string) (group.Topic, bool) {
 	t, err := c.session.Topic(name)
-	if err != nil || !c.readable(name) {
+	if err != nil || !c.sees(name) {
 		return group.Topic{}, false
 	}
 	return group.Topic{Name: t.Name, ID: group.TopicID(t.ID), Partitions: int32(t.Partitions)}, true
@@ -31,7 +30,7 @@ func (c catalog) Topic(name string) (group.Topic, bool) {
 func (c catalog) All() []group.Topic {
 	var all []group.Topic
 	for _, t := range c.session.Topics() {
-		if c.readable(t.Name) {
+		if c.sees(t.Name) {
 			all = append(all, group.Topic{Name: t.Name, ID: group.TopicID(t.ID), Partitions: int32(t.Partitions)})
 		}
 	}
@@ -89,7 +88,7 @@ func (c *conn) mayBeat(name string, r *group.BeatRequest, shared bool) group.Bea
 		return group.Beat{Code: code, Text: kerr.TypedErrorForCode(code).Description}
 	}
 	for _, topic := range r.Names {
-		if !(catalog{c.session}).readable(topic) {
+		if !c.sees(topic) {
 			return group.Beat{Code: kerr.TopicAuthorizationFailed.Code, Text: kerr.TopicAuthorizationFailed.Description}
 		}
 	}

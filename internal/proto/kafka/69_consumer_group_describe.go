@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"slices"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -26,6 +28,10 @@ func (c *conn) consumerGroupDescribe(r *request) (kmsg.Response, error) {
 			if err := c.inGroup(name, func(h *hosted) { describeConsumers(h, &out) }); err != nil {
 				return nil, err
 			}
+			if !c.seesConsumers(&out) {
+				out = kmsg.NewConsumerGroupDescribeResponseGroup()
+				out.Group, out.ErrorCode, out.ErrorMessage = name, kerr.TopicAuthorizationFailed.Code, kmsg.StringPtr(groupOfUnseen)
+			}
 			if m.IncludeAuthorizedOperations && out.ErrorCode == errNone {
 				out.AuthorizedOperations = c.groupOperations(name)
 			}
@@ -33,6 +39,21 @@ func (c *conn) consumerGroupDescribe(r *request) (kmsg.Response, error) {
 		answer.Groups = append(answer.Groups, out)
 	}
 	return answer, nil
+}
+
+// groupOfUnseen is said of a group whose members have topics that the client may
+// not know of.
+const groupOfUnseen = "The group has described topic(s) that the client is not authorized to describe."
+
+func (c *conn) seesConsumers(g *kmsg.ConsumerGroupDescribeResponseGroup) bool {
+	return !slices.ContainsFunc(g.Members, func(m kmsg.ConsumerGroupDescribeResponseGroupMember) bool {
+		return c.unseen(m.Assignment.TopicPartitions) || c.unseen(m.TargetAssignment.TopicPartitions)
+	})
+}
+
+// unseen says whether the client may not know of one of the topics.
+func (c *conn) unseen(parts []kmsg.AssignmentTopicPartition) bool {
+	return slices.ContainsFunc(parts, func(p kmsg.AssignmentTopicPartition) bool { return !c.sees(p.Topic) })
 }
 
 func describeConsumers(h *hosted, out *kmsg.ConsumerGroupDescribeResponseGroup) {

@@ -18,6 +18,10 @@ func (c *conn) shareGroupDescribe(r *request) (kmsg.Response, error) {
 			if err := c.inGroup(name, func(h *hosted) { describeSharers(h, &out) }); err != nil {
 				return nil, err
 			}
+			if !c.seesSharers(&out) {
+				out = kmsg.NewShareGroupDescribeResponseGroup()
+				out.GroupID, out.ErrorCode, out.ErrorMessage = name, kerr.TopicAuthorizationFailed.Code, kmsg.StringPtr(groupOfUnseen)
+			}
 			if m.IncludeAuthorizedOperations && out.ErrorCode == errNone {
 				out.AuthorizedOperations = c.groupOperations(name)
 			}
@@ -25,6 +29,17 @@ func (c *conn) shareGroupDescribe(r *request) (kmsg.Response, error) {
 		answer.Groups = append(answer.Groups, out)
 	}
 	return answer, nil
+}
+
+func (c *conn) seesSharers(g *kmsg.ShareGroupDescribeResponseGroup) bool {
+	for i := range g.Members {
+		for _, p := range g.Members[i].Assignment.TopicPartitions {
+			if !c.sees(p.Topic) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func describeSharers(h *hosted, out *kmsg.ShareGroupDescribeResponseGroup) {

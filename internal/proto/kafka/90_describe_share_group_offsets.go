@@ -18,7 +18,7 @@ func (c *conn) describeShareGroupOffsets(r *request) (kmsg.Response, error) {
 		asked := &m.Groups[i]
 		out := kmsg.NewDescribeShareGroupOffsetsResponseGroup()
 		out.GroupID = asked.GroupID
-		refused, err := c.shareGroup(asked.GroupID, auth.Read, false)
+		refused, err := c.shareGroup(asked.GroupID, auth.Describe, false)
 		if err != nil {
 			return nil, err
 		}
@@ -26,6 +26,9 @@ func (c *conn) describeShareGroupOffsets(r *request) (kmsg.Response, error) {
 			topics := c.session.Shares(asked.GroupID)
 			slices.Sort(topics)
 			for _, t := range topics {
+				if !c.sees(t) {
+					continue
+				}
 				out.Topics = append(out.Topics, c.shareOffsets(asked.GroupID, t, nil))
 			}
 		}

@@ -260,19 +260,19 @@ func TestRightsOnGroups(t *testing.T) {
 	if answer, err := alter.RequestWith(ctx, root); err != nil || answer.Results[0].ErrorCode != 0 {
 		t.Fatal(answer, err)
 	}
-	grant := func(resource kmsg.ACLResourceType, name string) {
+	grant := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation, permission kmsg.ACLPermissionType) {
 		t.Helper()
 		m := kmsg.NewPtrCreateACLsRequest()
 		x := kmsg.NewCreateACLsRequestCreation()
 		x.ResourceType, x.ResourceName, x.ResourcePatternType = resource, name, kmsg.ACLResourcePatternTypeLiteral
-		x.Principal, x.Host, x.Operation, x.PermissionType = "User:ben", "*", kmsg.ACLOperationRead, kmsg.ACLPermissionTypeAllow
+		x.Principal, x.Host, x.Operation, x.PermissionType = "User:ben", "*", operation, permission
 		m.Creations = append(m.Creations, x)
 		answer, err := m.RequestWith(ctx, root)
 		if err != nil || answer.Results[0].ErrorCode != 0 {
 			t.Fatal(answer, err)
 		}
 	}
-	grant(kmsg.ACLResourceTypeGroup, "mine")
+	grant(kmsg.ACLResourceTypeGroup, "mine", kmsg.ACLOperationRead, kmsg.ACLPermissionTypeAllow)
 	c, _ := client(t, address, kgo.SASL(scram.Auth{User: "ben", Pass: "secret"}.AsSha256Mechanism()))
 	commit := func(group string, want error) {
 		t.Helper()
@@ -298,13 +298,68 @@ func TestRightsOnGroups(t *testing.T) {
 	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 || len(answer.Assignment.Topics) != 0 {
 		t.Errorf("an expression matches what may not be read: %+v %v", answer, err)
 	}
-	grant(kmsg.ACLResourceTypeTopic, "t")
+	offsets := func(name *string) (known int, err error) {
+		t.Helper()
+		m := kmsg.NewPtrOffsetFetchRequest()
+		g := kmsg.NewOffsetFetchRequestGroup()
+		if g.Group = "mine"; name != nil {
+			topic := kmsg.NewOffsetFetchRequestGroupTopic()
+			topic.Topic, topic.TopicID, topic.Partitions = *name, id, []int32{0}
+			g.Topics = append(g.Topics, topic)
+		}
+		m.Groups = append(m.Groups, g)
+		answer, err := m.RequestWith(ctx, c)
+		if err != nil || answer.Groups[0].ErrorCode != 0 {
+			t.Fatal(answer, err)
+		}
+		for _, topic := range answer.Groups[0].Topics {
+			err, known = kerr.ErrorForCode(topic.Partitions[0].ErrorCode), known+1
+		}
+		return known, err
+	}
+	describe := kmsg.NewPtrConsumerGroupDescribeRequest()
+	describe.Groups = []string{"mine"}
+	described := func(want int16, members int) {
+		t.Helper()
+		answer, err := describe.RequestWith(ctx, c)
+		if err != nil || answer.Groups[0].ErrorCode != want || len(answer.Groups[0].Members) != members {
+			t.Errorf("%+v %v", answer, err)
+		}
+	}
+	theirs := commitRequest("mine", id, 1)
+	if answer, err := theirs.RequestWith(ctx, root); err != nil || answer.Topics[0].Partitions[0].ErrorCode != kerr.UnknownMemberID.Code {
+		t.Fatal(answer, err)
+	}
+	name := "t"
+	if _, err := offsets(&name); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+		t.Errorf("offsets of a topic that may not be seen: %v", err)
+	}
+	grant(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationDescribe, kmsg.ACLPermissionTypeAllow)
+	if _, err := offsets(&name); err != nil {
+		t.Errorf("offsets of a topic that may be seen, not read: %v", err)
+	}
+	commit("mine", kerr.TopicAuthorizationFailed)
+	grant(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationRead, kmsg.ACLPermissionTypeAllow)
 	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 || len(answer.Assignment.Topics) != 1 {
 		t.Errorf("%+v %v", answer, err)
 	}
+	described(0, 1)
 	beat.MemberEpoch = -1
 	if answer, err := beat.RequestWith(ctx, c); err != nil || answer.ErrorCode != 0 {
 		t.Errorf("%+v %v", answer, err)
 	}
 	commit("mine", nil)
+	if n, err := offsets(nil); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	beat.MemberEpoch, beat.MemberID = 0, "n"
+	beat.SubscribedTopicNames, beat.SubscribedTopicRegex = []string{"t"}, nil
+	if answer, err := beat.RequestWith(ctx, root); err != nil || answer.ErrorCode != 0 {
+		t.Fatalf("%+v %v", answer, err)
+	}
+	grant(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationDescribe, kmsg.ACLPermissionTypeDeny)
+	described(kerr.TopicAuthorizationFailed.Code, 0)
+	if n, err := offsets(nil); n != 0 || err != nil {
+		t.Errorf("all offsets of a group name a topic that may not be seen: %d %v", n, err)
+	}
 }

@@ -11,11 +11,11 @@ import (
 // shareGroup says what is wrong with taking a group for a share group; quiet asks
 // that nobody is a member.
 func (c *conn) shareGroup(name string, verb auth.Verb, quiet bool) (code int16, err error) {
-	if code = c.mayUse(name); code == errNone && c.session.MayGroup(verb, name) != nil {
-		code = kerr.GroupAuthorizationFailed.Code
-	}
-	if code != errNone {
-		return code, nil
+	switch {
+	case name == "":
+		return kerr.InvalidGroupID.Code, nil
+	case c.session.MayGroup(verb, name) != nil:
+		return kerr.GroupAuthorizationFailed.Code, nil
 	}
 	err = c.inGroup(name, func(h *hosted) {
 		switch {
@@ -51,7 +51,7 @@ func (c *conn) shareOffsets(group, topic string, numbers []int32) kmsg.DescribeS
 	out.Topic = topic
 	info, err := c.session.Topic(topic)
 	var all []broker.SharePlace
-	if err == nil {
+	if err == nil && c.sees(topic) {
 		out.TopicID = info.ID
 		all, err = c.session.ShareOffsets(group, topic)
 	}
@@ -64,6 +64,8 @@ func (c *conn) shareOffsets(group, topic string, numbers []int32) kmsg.DescribeS
 		p := kmsg.NewDescribeShareGroupOffsetsResponseGroupTopicPartition()
 		p.Partition, p.StartOffset, p.LeaderEpoch, p.Lag = n, -1, leaderEpoch, -1
 		switch {
+		case !c.sees(topic):
+			p.ErrorCode = kerr.TopicAuthorizationFailed.Code
 		case err != nil:
 			p.ErrorCode = code(err)
 		case n >= 0 && int(n) < len(all):
