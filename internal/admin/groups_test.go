@@ -36,7 +36,7 @@ func TestGroupsAreShownResetAndForgotten(t *testing.T) {
 	for range 3 {
 		await(func(done func(*broker.Error)) *broker.Error {
 			b := &broker.Blob{Dialect: record.DialectKafka, Count: 10, Timestamp: 1000, Native: []byte("x")}
-			return s.Append("t", 0, b, func(_ record.Offset, err *broker.Error) { done(err) })
+			return s.Append("t", 0, b, func(_, _ record.Offset, err *broker.Error) { done(err) })
 		})
 	}
 	await(func(done func(*broker.Error)) *broker.Error {

@@ -28,7 +28,7 @@ func TestTransactionsThatHangAreShown(t *testing.T) {
 		Dialect: record.DialectKafka, Count: 1, Timestamp: 1000, Native: []byte("x"),
 		Producer: record.Producer{ID: 9, Epoch: 2, Part: record.PartTransaction},
 	}
-	if err := s.Append("t", 1, b, func(_ record.Offset, err *broker.Error) { done <- err }); err != nil {
+	if err := s.Append("t", 1, b, func(_, _ record.Offset, err *broker.Error) { done <- err }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {

@@ -58,7 +58,7 @@ func TestDeletedWhileBusy(t *testing.T) {
 		loop(func(s *broker.Session, _ *publisher) *broker.Error {
 			done := make(chan *broker.Error, 1)
 			b := &broker.Blob{Dialect: 2, Count: 1, Timestamp: 1, Native: []byte("b")}
-			if err := s.Append("t", 0, b, func(_ record.Offset, err *broker.Error) { done <- err }); err != nil {
+			if err := s.Append("t", 0, b, func(_, _ record.Offset, err *broker.Error) { done <- err }); err != nil {
 				return err
 			}
 			return <-done

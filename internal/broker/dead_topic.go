@@ -61,7 +61,7 @@ func (w *deadLetterer) giveUp(l deadLetter, q *meta.Queue, to string, rec, nativ
 			return
 		}
 	}
-	w.session.appendBlob(target, &b, func(_ record.Offset, err *Error) {
+	w.session.appendBlob(target, &b, func(_, _ record.Offset, err *Error) {
 		switch {
 		case err == nil || err.Code == CodeNotFound || err.Code == CodeTooLarge:
 			w.stored(l)

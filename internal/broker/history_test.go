@@ -138,7 +138,7 @@ func (c historyLog) Append(message uint32, count int) (int64, error) {
 	}
 	got := make(chan told, 1)
 	b := &broker.Blob{Dialect: record.DialectKafka, Count: uint32(count), Timestamp: 1, Native: binary.BigEndian.AppendUint32(nil, message)}
-	if err := c.s.Append("t", 0, b, func(first record.Offset, err *broker.Error) { got <- told{first, err} }); err != nil {
+	if err := c.s.Append("t", 0, b, func(first, _ record.Offset, err *broker.Error) { got <- told{first, err} }); err != nil {
 		return 0, err
 	}
 	c.s.Flush()

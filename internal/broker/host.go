@@ -35,9 +35,9 @@ type block struct {
 	started    bool
 
 	// Of a block with one message whose publisher waits for its offset.
-	appended func(first record.Offset, err *Error) // a duplicate is where it was first
-	record   int                                   // where its record begins in data
-	at       int                                   // and in the entry
+	appended func(first, begin record.Offset, err *Error) // a duplicate is where it was first
+	record   int                                          // where its record begins in data
+	at       int                                          // and in the entry
 }
 
 type opKind uint8
@@ -113,7 +113,7 @@ type proposal struct {
 
 // offsets returns what tells the blocks of the proposal their offsets, nil where
 // none of them waits for one.
-func (p *proposal) offsets() func(at int, v shard.Verdict, first record.Offset) {
+func (p *proposal) offsets() func(at int, v shard.Verdict, first, begin record.Offset) {
 	var waiting map[int]*block
 	for _, b := range p.blocks {
 		if b.appended != nil {
@@ -126,9 +126,9 @@ func (p *proposal) offsets() func(at int, v shard.Verdict, first record.Offset) 
 	if waiting == nil {
 		return nil
 	}
-	return func(at int, v shard.Verdict, first record.Offset) {
+	return func(at int, v shard.Verdict, first, begin record.Offset) {
 		if b := waiting[at]; b != nil {
-			b.appended(first, verdictError(v))
+			b.appended(first, begin, verdictError(v))
 			b.appended = nil
 		}
 	}
@@ -452,7 +452,7 @@ func (h *host) finished(b *block) {
 	h.waiting.Add(-int64(len(b.data)))
 	sub := b.submission
 	if b.appended != nil {
-		b.appended(0, &Error{Code: CodeUnavailable, Text: "not stored"})
+		b.appended(0, 0, &Error{Code: CodeUnavailable, Text: "not stored"})
 	}
 	*b = block{data: b.data[:0], sequences: b.sequences[:0]}
 	if cap(b.data) <= 2*blockBytesMax {

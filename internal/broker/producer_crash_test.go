@@ -164,7 +164,7 @@ func produceScript(t *testing.T, s *broker.Session, script *cutScript, done *pro
 		var waiting sync.WaitGroup
 		send := func(p int, b *sentBlob, then func()) {
 			waiting.Add(1)
-			err := s.Append("t", p, b.blob(), func(_ record.Offset, err *broker.Error) {
+			err := s.Append("t", p, b.blob(), func(_, _ record.Offset, err *broker.Error) {
 				defer waiting.Done()
 				if err != nil {
 					t.Error(b.text[:20], err)
@@ -405,7 +405,7 @@ func (k *cutCheck) positions() {
 func (k *cutCheck) resend() {
 	send := func(p, i int) record.Offset {
 		got := make(chan record.Offset, 1)
-		err := k.s.Append("t", p, k.script.plain[p][i].blob(), func(first record.Offset, err *broker.Error) {
+		err := k.s.Append("t", p, k.script.plain[p][i].blob(), func(first, _ record.Offset, err *broker.Error) {
 			if err != nil {
 				k.t.Errorf("partition %d: blob %d of %d again: %v", p, i, k.plain[p], err)
 			}

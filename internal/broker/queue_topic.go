@@ -81,7 +81,7 @@ func (s *Session) fetchQueue(q *meta.Queue, from record.Offset, maxBytes int, mo
 }
 
 // appendEach adds the messages of a blob to a queue, which takes them one by one.
-func (s *Session) appendEach(q *meta.Queue, b *Blob, done func(first record.Offset, err *Error)) *Error {
+func (s *Session) appendEach(q *meta.Queue, b *Blob, done func(first, begin record.Offset, err *Error)) *Error {
 	if p := b.Producer.Part; p == record.PartTransaction || p.Marker() {
 		return &Error{Code: CodeNotImplemented, Object: ObjectTopic, Name: q.Name, Space: q.Namespace, Text: "a queue takes no part in transactions of producers"}
 	}
@@ -103,19 +103,19 @@ func (s *Session) appendEach(q *meta.Queue, b *Blob, done func(first record.Offs
 	var left atomic.Int32
 	left.Store(int32(len(singles)))
 	var mu sync.Mutex
-	var at record.Offset
+	var at, first record.Offset
 	var failed *Error
 	for i := range singles {
-		s.appendBlob(q, &singles[i], func(o record.Offset, err *Error) {
+		s.appendBlob(q, &singles[i], func(o, begin record.Offset, err *Error) {
 			mu.Lock()
 			if err != nil {
 				failed = err
 			} else if i == 0 {
-				at = o
+				at, first = o, begin
 			}
 			mu.Unlock()
 			if left.Add(-1) == 0 {
-				done(at, failed)
+				done(at, first, failed)
 			}
 		})
 	}

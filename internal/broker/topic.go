@@ -301,9 +301,10 @@ func (b *Blob) envelope() record.Envelope {
 }
 
 // Append adds a blob to a partition. done runs on an engine goroutine when it is
-// durable, with the offset of its first message, or with what became of it. A blob
-// that its producer has sent before is not stored again: it is where it was.
-func (s *Session) Append(topic string, number int, b *Blob, done func(first record.Offset, err *Error)) *Error {
+// durable, with the offset of its first message and of the partition's first, or
+// with what became of it. A blob that its producer has sent before is not stored
+// again: it is where it was.
+func (s *Session) Append(topic string, number int, b *Blob, done func(first, begin record.Offset, err *Error)) *Error {
 	q, err := s.partition(auth.Write, topic, number)
 	if err != nil {
 		return err
@@ -320,7 +321,7 @@ func (s *Session) Append(topic string, number int, b *Blob, done func(first reco
 }
 
 // appendBlob is Append to a log.
-func (s *Session) appendBlob(q *meta.Queue, b *Blob, done func(first record.Offset, err *Error)) {
+func (s *Session) appendBlob(q *meta.Queue, b *Blob, done func(first, begin record.Offset, err *Error)) {
 	if s.appender == nil {
 		s.appender = s.Publisher(nil)
 	}

@@ -18,7 +18,7 @@ func blob(t *testing.T, s *broker.Session, topic string, partition, number, coun
 	t.Helper()
 	got := make(chan record.Offset, 1)
 	b := &broker.Blob{Dialect: 2, Count: uint32(count), Timestamp: int64(number + 1), Native: []byte(fmt.Sprintf("%d:%s", number, strings.Repeat("x", 200)))}
-	err := s.Append(topic, partition, b, func(first record.Offset, err *broker.Error) {
+	err := s.Append(topic, partition, b, func(first, _ record.Offset, err *broker.Error) {
 		if err != nil {
 			t.Error(err)
 		}

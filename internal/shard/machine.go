@@ -29,8 +29,8 @@ type Machine struct {
 	dirtyKeys map[string]bool // likewise: intents and notes, by checkpoint key
 
 	// OnAppend, if not nil, is told of every append: the position of its record in
-	// the entry, what became of it and its first offset.
-	OnAppend func(at int, v Verdict, first record.Offset)
+	// the entry, what became of it, its first offset and the first of the log.
+	OnAppend func(at int, v Verdict, first, begin record.Offset)
 
 	// Leader only.
 	leading   bool
@@ -379,7 +379,7 @@ func (m *Machine) appendNumbered(l *Log, e *record.Envelope, slab uint32, at int
 		m.appendTo(l, e, slab, uint32(at))
 	}
 	if m.OnAppend != nil {
-		m.OnAppend(at, verdict, o)
+		m.OnAppend(at, verdict, o, l.firstWanted())
 	}
 }
 

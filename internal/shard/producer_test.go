@@ -102,7 +102,7 @@ func TestProducersAgainstModel(t *testing.T) {
 			}
 			want, at := expected(stored, p, count)
 			got, first := Verdict(255), record.Offset(0)
-			m.OnAppend = func(_ int, v Verdict, o record.Offset) { got, first = v, o }
+			m.OnAppend = func(_ int, v Verdict, o, _ record.Offset) { got, first = v, o }
 			e := record.Envelope{Dialect: 2, Count: count, Timestamp: 1, Producer: p}
 			apply(record.Append(AppendMessage(BeginEntry(nil, 2), []record.LogID{log}), &e, []byte("x")))
 			if want == Stored {

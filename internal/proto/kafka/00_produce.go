@@ -16,6 +16,7 @@ type produced struct {
 	refusal
 	bad      []uint32 // records that are the reason, from 0
 	base     int64
+	begin    int64 // first offset of the partition
 	appended int64 // when it was stored if messages have that time, unix ms; else -1
 }
 
@@ -121,8 +122,8 @@ func produceAnswer(answer *kmsg.ProduceResponse, all [][]*produced, acks int16) 
 			}
 			out := kmsg.NewProduceResponseTopicPartition()
 			out.Partition, out.ErrorCode, out.ErrorMessage, out.BaseOffset, out.LogAppendTime = p.partition, p.code, p.message(), p.base, p.appended
-			if p.code != errNone {
-				out.BaseOffset, out.LogAppendTime = -1, -1
+			if out.LogStartOffset = p.begin; p.code != errNone {
+				out.BaseOffset, out.LogAppendTime, out.LogStartOffset = -1, -1, -1
 			}
 			for _, n := range p.bad {
 				e := kmsg.NewProduceResponseTopicPartitionErrorRecord()
@@ -150,13 +151,13 @@ func (c *conn) append(t *known, p *produced, batches []byte, in *producing) {
 	}
 	in.stored.add()
 	blob := &broker.Blob{Dialect: record.DialectKafka, Count: k.count, Timestamp: k.timestamp, Native: k.bytes, Producer: k.producer}
-	err := c.session.Append(t.Name, int(p.partition), blob, func(base record.Offset, err *broker.Error) {
+	err := c.session.Append(t.Name, int(p.partition), blob, func(base, begin record.Offset, err *broker.Error) {
 		defer in.stored.finish()
 		defer done()
 		if err != nil {
 			p.code = code(err)
 		} else {
-			p.base = int64(base)
+			p.base, p.begin = int64(base), int64(begin)
 		}
 	})
 	if err != nil {

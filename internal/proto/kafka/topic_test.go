@@ -280,6 +280,15 @@ func TestRecordsAreDeleted(t *testing.T) {
 	if first := a.offset("t", -2); first != 3 {
 		t.Fatal(first)
 	}
+	produce := kmsg.NewPtrProduceRequest()
+	part := kmsg.NewProduceRequestTopicPartition()
+	part.Records = batch(1, nil)
+	topic := kmsg.NewProduceRequestTopic()
+	topic.Topic, topic.TopicID, topic.Partitions = "t", topicID(t, p, "t"), append(topic.Partitions, part)
+	produce.Acks, produce.Topics = -1, append(produce.Topics, topic)
+	if r := ask[*kmsg.ProduceResponse](a, produce).Topics[0].Partitions[0]; r.BaseOffset != 10 || r.LogStartOffset != 3 {
+		t.Errorf("%+v", r)
+	}
 	a.c.Close()
 	p.Close()
 	stop()
@@ -290,7 +299,7 @@ func TestRecordsAreDeleted(t *testing.T) {
 		t.Fatal(first)
 	}
 	c, ctx := client(t, address, kgo.ConsumeTopics("t"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	for next := int64(3); next < 10; {
+	for next := int64(3); next < 11; {
 		for _, r := range c.PollFetches(ctx).Records() {
 			if r.Offset != next {
 				t.Fatalf("%d where %d is due", r.Offset, next)
@@ -298,8 +307,8 @@ func TestRecordsAreDeleted(t *testing.T) {
 			next++
 		}
 	}
-	remove(-1, 10, nil)
-	if first := a.offset("t", -2); first != 10 {
+	remove(-1, 11, nil)
+	if first := a.offset("t", -2); first != 11 {
 		t.Fatal(first)
 	}
 }

@@ -49,7 +49,7 @@ func TestAdministratorsAbortTransactions(t *testing.T) {
 		Dialect: record.DialectKafka, Count: 1, Timestamp: 1, Native: []byte("x"),
 		Producer: record.Producer{ID: 4711, Epoch: 3, Part: record.PartTransaction},
 	}
-	if err := s.Append("t", 1, blob, func(_ record.Offset, err *broker.Error) { hung <- err }); err != nil {
+	if err := s.Append("t", 1, blob, func(_, _ record.Offset, err *broker.Error) { hung <- err }); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-hung; err != nil {
