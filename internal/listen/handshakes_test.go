@@ -181,6 +181,38 @@ func TestHandshakesGiveUp(t *testing.T) {
 	}
 }
 
+// TestHandshakesLetOthersGoFirst has a processor with many handshakes that are due:
+// who is ready to do something else does not wait for all of them.
+func TestHandshakesLetOthersGoFirst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const waiting = 100
+	handshakes := NewHandshakes(1)
+	handshakes.places <- struct{}{}
+	var running sync.WaitGroup
+	var begun, done atomic.Int64
+	for range waiting {
+		running.Go(func() {
+			turns := handshakes.begin(context.Background(), ready{})
+			begun.Add(1)
+			if _, err := turns.Read(make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+			done.Add(1)
+			turns.end()
+		})
+	}
+	for begun.Load() < waiting {
+		runtime.Gosched()
+	}
+	before := int64(-1)
+	running.Go(func() { before = done.Load() })
+	<-handshakes.places
+	running.Wait()
+	if before > waiting/2 {
+		t.Errorf("%d handshakes went first", before)
+	}
+}
+
 // BenchmarkHandshake is what a handshake costs, with places and without.
 func BenchmarkHandshake(b *testing.B) {
 	config, key := identity(b)
