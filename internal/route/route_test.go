@@ -386,12 +386,15 @@ func FuzzTopic(f *testing.F) {
 	f.Add("a.#.b.*", "a.x.y.b.c")
 	f.Add("#.#.a.#", "a.a.a.a")
 	f.Add("..", ".#.")
+	f.Add(strings.Repeat(".", 2000), "x")
+	const nodeBytes = 1 << 10 // each word of a pattern is a node, however short, of a table that grows
 	f.Fuzz(func(t *testing.T, pattern, key string) {
 		if strings.Count(pattern, "#") > 4 || len(key) > 64 {
 			return // the definition takes too long
 		}
 		var table *route.Table
-		frugal.Check(t, len(pattern)+len(key), 0, func() {
+		words := uint64(2*strings.Count(pattern, ".") + 3)
+		frugal.Check(t, len(pattern)+len(key), words*nodeBytes, func() {
 			table = route.New(route.Topic)
 			table.Add(route.Binding{Target: 1, Key: pattern})
 			table.Add(route.Binding{Target: 2, Key: "x." + pattern})
