@@ -187,4 +187,20 @@ func TestShare(t *testing.T) {
 			t.Errorf("%+v for the %d. time: %q", row.share, row.count, wrong)
 		}
 	}
+	for _, row := range []struct {
+		share share
+		id    messageID
+		over  bool
+	}{
+		{share{}, 1, false},
+		{share{}, poison, false},
+		{share{times: 1}, 1, false},
+		{share{times: 1}, poison, true},
+		{share{times: shareMost}, 1, true},
+		{share{asked: true}, 1, true},
+	} {
+		if row.share.over(row.id) != row.over {
+			t.Errorf("%+v of message %d is over: %v", row.share, row.id, !row.over)
+		}
+	}
 }
