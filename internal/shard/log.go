@@ -35,6 +35,9 @@ type Log struct {
 	shelved record.Offset // wanted messages below are on the shelf
 	dirty   bool          // changed since the last checkpoint
 
+	lateFrom  record.Offset // the first of those that came too old to stay
+	lateUntil int64         // they stay until then, unix ms; a restart forgets it
+
 	// Leader only.
 	consumers  map[cursor.ConsumerID]*consumer
 	followers  map[cursor.ConsumerID]*follower

@@ -376,15 +376,16 @@ func (m *Machine) appendNumbered(l *Log, e *record.Envelope, slab uint32, at int
 		}
 	}
 	if verdict == Stored {
-		m.appendTo(l, e, slab, uint32(at))
+		m.appendTo(l, e, slab, uint32(at), now)
 	}
 	if m.OnAppend != nil {
 		m.OnAppend(at, verdict, o, l.firstWanted())
 	}
 }
 
-func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32) {
+func (m *Machine) appendTo(l *Log, e *record.Envelope, slab, at uint32, now int64) {
 	o := l.next
+	l.arriveLate(e, o, now)
 	if l.tail.End() != o {
 		l.tail.Reset(o)
 	}

@@ -26,8 +26,34 @@ func (m *Machine) Retain() {
 // called from time to time.
 func (m *Machine) Retaining() bool { return m.retaining > 0 }
 
-// keptByAge is the first offset young enough to stay.
+const (
+	// lateBy is how much too old for retention a message has to be when it comes
+	// to be one of another time, unix milliseconds: what is copied from elsewhere,
+	// or has a time that means something else.
+	lateBy = 60_000
+	// lateStay is how long such messages can be read before they go, in
+	// milliseconds.
+	lateStay = 300_000
+)
+
+// arriveLate notes a message that is too old to stay when it comes.
+func (l *Log) arriveLate(e *record.Envelope, o record.Offset, now int64) {
+	if l.config.Retain > 0 && e.Timestamp < now-l.config.Retain-lateBy && now >= l.lateUntil {
+		l.lateFrom, l.lateUntil = o, now+lateStay
+	}
+}
+
+// keptByAge is the first offset young enough to stay, or that came too old a short
+// while ago.
 func (m *Machine) keptByAge(l *Log) record.Offset {
+	first := m.youngEnough(l)
+	if m.now < l.lateUntil {
+		return min(first, l.lateFrom)
+	}
+	return first
+}
+
+func (m *Machine) youngEnough(l *Log) record.Offset {
 	if l.config.Retain <= 0 {
 		return 0
 	}
