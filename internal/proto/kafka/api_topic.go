@@ -7,6 +7,7 @@ const (
 	keyDeleteRecords           = 21
 	keyDescribeConfigs         = 32
 	keyAlterConfigs            = 33
+	keyAlterReplicaLogDirs     = 34
 	keyDescribeLogDirs         = 35
 	keyCreatePartitions        = 37
 	keyElectLeaders            = 43
@@ -27,6 +28,7 @@ func topicAPIs() map[int16]*api {
 		keyDeleteRecords:           {0, 2, true, (*conn).deleteRecords},
 		keyDescribeConfigs:         {1, 4, true, (*conn).describeConfigs},
 		keyAlterConfigs:            {0, 2, true, (*conn).alterConfigs},
+		keyAlterReplicaLogDirs:     {1, 2, true, (*conn).alterReplicaLogDirs},
 		keyDescribeLogDirs:         {1, 4, true, (*conn).describeLogDirs},
 		keyCreatePartitions:        {0, 3, true, (*conn).createPartitions},
 		keyElectLeaders:            {0, 2, true, (*conn).electLeaders},

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -365,6 +366,24 @@ func TestClusterAnswers(t *testing.T) {
 	}
 	if len(dirs.Dirs[0].Topics) != 2 || sizes < 5000 || sizes > 6000 {
 		t.Errorf("%+v", dirs)
+	}
+	raw := call(t, address)
+	move := func(dir, topic string, number int32) error {
+		m := kmsg.NewPtrAlterReplicaLogDirsRequest()
+		part := kmsg.AlterReplicaLogDirsRequestDirTopic{Topic: topic, Partitions: []int32{number}}
+		m.Dirs = []kmsg.AlterReplicaLogDirsRequestDir{{Dir: dir, Topics: []kmsg.AlterReplicaLogDirsRequestDirTopic{part}}}
+		return kerr.ErrorForCode(in[*kmsg.AlterReplicaLogDirsResponse](raw, m, 2, 2).Topics[0].Partitions[0].ErrorCode)
+	}
+	here := dirs.Dirs[0].Dir
+	for _, row := range []struct{ got, want error }{
+		{move(here, "a", 2), nil},
+		{move(here+"/other", "a", 2), kerr.LogDirNotFound},
+		{move(here, "a", 3), kerr.UnknownTopicOrPartition},
+		{move(here, "none", 0), kerr.UnknownTopicOrPartition},
+	} {
+		if !errors.Is(row.got, row.want) {
+			t.Errorf("%v, not %v", row.got, row.want)
+		}
 	}
 	seen := ""
 	d := kmsg.NewPtrDescribeTopicPartitionsRequest()
