@@ -162,7 +162,10 @@ func (r *run) measure(ctx context.Context) (*Report, error) {
 	close(failures)
 	r.sum(report)
 	for err := range failures {
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, io.EOF) {
+			err = errors.New("the broker closed a connection")
+		}
+		if err != nil && !errors.Is(err, net.ErrClosed) { // which is our own doing
 			return report, err
 		}
 	}

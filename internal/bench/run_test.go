@@ -2,7 +2,11 @@ package bench_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,4 +141,55 @@ func TestBacklogIsThereBeforeConsumers(t *testing.T) {
 	if r.Published != 8000 || r.Confirmed != 8000 || r.Consumed != 8000 || r.Gaps+r.Repeated != 0 {
 		t.Fatalf("%+v", r)
 	}
+}
+
+// TestLostConnectionsAreAnError: whoever stands between client and broker hangs up
+// in the middle.
+func TestLostConnectionsAreAnError(t *testing.T) {
+	o := options(broker(t))
+	address, hangUp := relay(t, strings.TrimPrefix(o.URL, "amqp://guest:guest@"))
+	o.URL, o.Messages, o.Consumers, o.Keep = "amqp://guest:guest@"+address, 0, 0, true
+	o.Progress = func(bench.Sample) { hangUp() }
+	if _, err := bench.Run(context.Background(), o); err == nil {
+		t.Fatal("no error")
+	}
+}
+
+// relay passes connections on to an address until it hangs up.
+func relay(t *testing.T, to string) (address string, hangUp func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var open []net.Conn
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			open = append(open, near, far)
+			mu.Unlock()
+			go func() { _, _ = io.Copy(near, far) }()
+			go func() { _, _ = io.Copy(far, near) }()
+		}
+	}()
+	hangUp = func() {
+		_ = l.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range open {
+			_ = c.(*net.TCPConn).CloseWrite()
+		}
+	}
+	t.Cleanup(hangUp)
+	return l.Addr().String(), hangUp
 }
