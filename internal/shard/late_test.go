@@ -14,8 +14,10 @@ func TestMessagesThatComeTooOldStayAWhile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		w.now = 1 << 40
+		retain := rapid.SampledFrom([]int64{1000, 100 * lateStay / 2, 1000 * lateStay}).Draw(t, "retain")
+		stay := min(retain/100, lateStay)
 		w.apply(func(dst []byte) []byte {
-			return AppendOpen(dst, 1, Config{MaxLength: -1, MaxBytes: -1, Stream: true, Retain: 1000}.Encode())
+			return AppendOpen(dst, 1, Config{MaxLength: -1, MaxBytes: -1, Stream: true, Retain: retain}.Encode())
 		})
 		w.m.Lead(w.now)
 		publish := func(at int64) {
@@ -35,22 +37,22 @@ func TestMessagesThatComeTooOldStayAWhile(t *testing.T) {
 			}
 		}
 		publish(w.now)
-		w.now += 2000
-		late := rapid.Int64Range(0, w.now-1000-lateBy-1).Draw(t, "late")
+		w.now += retain + 1000
+		late := rapid.Int64Range(0, w.now-retain-lateBy-1).Draw(t, "late")
 		publish(late)
 		begins(1)
-		w.now += lateStay / 2
+		w.now += stay / 2
 		publish(late) // shares the while of the first
 		begins(1)
-		w.now += lateStay/2 - 1
+		w.now += stay/2 - 1
 		begins(1)
 		w.now++
 		begins(3)
 		publish(late)
 		begins(3)
-		w.now += lateStay
+		w.now += stay
 		begins(4)
-		publish(w.now - 1000 - 1) // is only slow
+		publish(w.now - retain - 1) // is only slow
 		begins(5)
 	})
 }

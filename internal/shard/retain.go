@@ -32,14 +32,15 @@ const (
 	// or has a time that means something else.
 	lateBy = 60_000
 	// lateStay is how long such messages can be read before they go, in
-	// milliseconds.
+	// milliseconds, and latePart the part of the retention that it is at most.
 	lateStay = 300_000
+	latePart = 100
 )
 
 // arriveLate notes a message that is too old to stay when it comes.
 func (l *Log) arriveLate(e *record.Envelope, o record.Offset, now int64) {
 	if l.config.Retain > 0 && e.Timestamp < now-l.config.Retain-lateBy && now >= l.lateUntil {
-		l.lateFrom, l.lateUntil = o, now+lateStay
+		l.lateFrom, l.lateUntil = o, now+min(lateStay, l.config.Retain/latePart)
 	}
 }
 

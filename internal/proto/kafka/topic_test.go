@@ -327,7 +327,7 @@ func TestRetention(t *testing.T) {
 		for _, topic := range []string{"size", "age", "compact"} {
 			r := &kgo.Record{Topic: topic, Key: []byte("k"), Value: make([]byte, 1000), Timestamp: time.Now()}
 			if topic == "age" && i < 10 {
-				r.Timestamp = r.Timestamp.Add(-90 * time.Second)
+				r.Timestamp = r.Timestamp.Add(-time.Hour)
 			}
 			if err := p.ProduceSync(ctx, r).FirstErr(); err != nil {
 				t.Fatal(err)
