@@ -303,7 +303,8 @@ func (f *fetching) finish(i int, l *look) {
 		f.session.fetchShelf(q, from, min(l.TailBase, l.end), room, out)
 		if len(out.Records) == 0 && out.Err == nil && l.TailBase < l.end { // compaction left nothing up to there
 			out.Err = f.session.call(q, func(m *shard.Machine) {
-				if b, found := m.Blobs(q.Log, l.TailBase, room, f.limits.Committed); found {
+				if b, found := m.Blobs(q.Log, l.TailBase, room, f.limits.Committed); found { // a transaction may have ended since
+					out.First, out.End, out.Stable, out.Aborted = b.First, b.Next, b.Stable, b.Aborted
 					out.Offsets, out.Records = b.Offsets, b.Records
 				}
 			})

@@ -67,11 +67,11 @@ func (s *Session) Share(spec ShareSpec) (partitions int, err *Error) {
 }
 
 // sharePart finds a group's view of a partition.
-func (s *Session) sharePart(group, topic string, partition int) (*meta.Queue, *Error) {
+func (s *Session) sharePart(verb auth.Verb, group, topic string, partition int) (*meta.Queue, *Error) {
 	c := s.engine.control
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if err := s.may(c.state, auth.Read, ObjectTopic, topic); err != nil {
+	if err := s.may(c.state, verb, ObjectTopic, topic); err != nil {
 		return nil, err
 	}
 	t := c.state.Topic(s.namespace, topic)
@@ -95,7 +95,7 @@ type Sharing struct {
 // Join makes the session a member that takes messages of a partition.
 func (s *Session) Join(group, topic string, partition int) (*Sharing, *Error) {
 	s.Flush()
-	q, err := s.sharePart(group, topic, partition)
+	q, err := s.sharePart(auth.Read, group, topic, partition)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ type SharePlace struct {
 // ShareOffsets returns where a group that reads a topic together is in each of its
 // partitions, nothing where it does not read it.
 func (s *Session) ShareOffsets(group, topic string) ([]SharePlace, *Error) {
-	q, err := s.sharePart(group, topic, 0)
+	q, err := s.sharePart(auth.Describe, group, topic, 0)
 	if err != nil {
 		if err.Code == CodeNotFound {
 			err = nil
@@ -261,7 +261,7 @@ func (s *Session) ShareOffsets(group, topic string) ([]SharePlace, *Error) {
 // ResetShare makes a group that reads a topic together go on from an offset of a
 // partition: everything before it counts as settled, and nothing from it on.
 func (s *Session) ResetShare(group, topic string, partition int, to record.Offset) *Error {
-	q, err := s.sharePart(group, topic, partition)
+	q, err := s.sharePart(auth.Read, group, topic, partition)
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func (s *Session) Shares(group string) []string {
 
 // DeleteShare forgets where a group that reads a topic together is.
 func (s *Session) DeleteShare(group, topic string) *Error {
-	if _, err := s.sharePart(group, topic, 0); err != nil {
+	if _, err := s.sharePart(auth.Read, group, topic, 0); err != nil {
 		return err
 	}
 	results, err := s.engine.control.propose(meta.Command{Op: meta.OpShareDelete, Space: s.namespace, On: &topic, Name: group})

@@ -246,34 +246,40 @@ func TestGroupsOfOlderClients(t *testing.T) {
 	}
 }
 
-func TestRightsOnGroups(t *testing.T) {
-	address, stop := start(t, vfs.NewMem())
-	defer stop()
-	topicOf(t, address, "t", 1, 1)
-	root, ctx := client(t, address)
-	id := topicID(t, root, "t")
+// somebody is a client of a user who may do only what is granted.
+func somebody(t *testing.T, address string, root *kgo.Client) (c *kgo.Client, grant func(kmsg.ACLResourceType, string, kmsg.ACLOperation, kmsg.ACLPermissionType)) {
+	t.Helper()
 	alter := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
 	up := kmsg.NewAlterUserSCRAMCredentialsRequestUpsertion()
 	up.Name, up.Mechanism, up.Iterations, up.Salt = "ben", 1, 4096, []byte("salt")
 	up.SaltedPassword = salted(t, "secret", up.Salt, 4096)
 	alter.Upsertions = append(alter.Upsertions, up)
-	if answer, err := alter.RequestWith(ctx, root); err != nil || answer.Results[0].ErrorCode != 0 {
+	if answer, err := alter.RequestWith(t.Context(), root); err != nil || answer.Results[0].ErrorCode != 0 {
 		t.Fatal(answer, err)
 	}
-	grant := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation, permission kmsg.ACLPermissionType) {
+	c, _ = client(t, address, kgo.SASL(scram.Auth{User: "ben", Pass: "secret"}.AsSha256Mechanism()))
+	return c, func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation, permission kmsg.ACLPermissionType) {
 		t.Helper()
 		m := kmsg.NewPtrCreateACLsRequest()
 		x := kmsg.NewCreateACLsRequestCreation()
 		x.ResourceType, x.ResourceName, x.ResourcePatternType = resource, name, kmsg.ACLResourcePatternTypeLiteral
 		x.Principal, x.Host, x.Operation, x.PermissionType = "User:ben", "*", operation, permission
 		m.Creations = append(m.Creations, x)
-		answer, err := m.RequestWith(ctx, root)
+		answer, err := m.RequestWith(t.Context(), root)
 		if err != nil || answer.Results[0].ErrorCode != 0 {
 			t.Fatal(answer, err)
 		}
 	}
+}
+
+func TestRightsOnGroups(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topicOf(t, address, "t", 1, 1)
+	root, ctx := client(t, address)
+	id := topicID(t, root, "t")
+	c, grant := somebody(t, address, root)
 	grant(kmsg.ACLResourceTypeGroup, "mine", kmsg.ACLOperationRead, kmsg.ACLPermissionTypeAllow)
-	c, _ := client(t, address, kgo.SASL(scram.Auth{User: "ben", Pass: "secret"}.AsSha256Mechanism()))
 	commit := func(group string, want error) {
 		t.Helper()
 		m := commitRequest(group, id, 1)

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -316,26 +317,92 @@ func TestGroupSettings(t *testing.T) {
 	}
 }
 
+// shareFrom has share group g begin at an offset of topic t.
+func shareFrom(t *testing.T, c *kgo.Client, offset int64) {
+	t.Helper()
+	m := kmsg.NewPtrAlterShareGroupOffsetsRequest()
+	m.GroupID = "g"
+	asked := kmsg.NewAlterShareGroupOffsetsRequestTopic()
+	asked.Topic = "t"
+	p := kmsg.NewAlterShareGroupOffsetsRequestTopicPartition()
+	p.StartOffset = offset
+	asked.Partitions = append(asked.Partitions, p)
+	m.Topics = append(m.Topics, asked)
+	answer, err := m.RequestWith(t.Context(), c)
+	if err != nil || answer.ErrorCode != 0 || answer.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatal(answer, err)
+	}
+}
+
+// TestRightsOnShareGroups: what may be known of a share group's offsets, and who may
+// delete them.
+func TestRightsOnShareGroups(t *testing.T) {
+	address, stop := start(t, vfs.NewMem())
+	defer stop()
+	topicWith(t, address, "t", "g", 1)
+	root, ctx := client(t, address)
+	shareFrom(t, root, 0)
+	c, grant := somebody(t, address, root)
+	describe := func(named bool, want error, topics int) {
+		t.Helper()
+		m := kmsg.NewPtrDescribeShareGroupOffsetsRequest()
+		g := kmsg.NewDescribeShareGroupOffsetsRequestGroup()
+		if g.GroupID = "g"; named {
+			g.Topics = []kmsg.DescribeShareGroupOffsetsRequestGroupTopic{{Topic: "t", Partitions: []int32{0}}}
+		}
+		m.Groups = append(m.Groups, g)
+		answer, err := m.RequestWith(ctx, c) // the client makes an error of the group's code
+		if err == nil {
+			all := answer.Groups[0].Topics
+			if len(all) != topics {
+				t.Fatalf("%d topics", len(all))
+			}
+			if topics > 0 {
+				err = kerr.ErrorForCode(all[0].Partitions[0].ErrorCode)
+			}
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%v, not %v", err, want)
+		}
+	}
+	remove := func(want error) {
+		t.Helper()
+		m := kmsg.NewPtrDeleteShareGroupOffsetsRequest()
+		m.GroupID, m.Topics = "g", []kmsg.DeleteShareGroupOffsetsRequestTopic{{Topic: "t"}}
+		answer, err := m.RequestWith(ctx, c)
+		if err == nil {
+			err = kerr.ErrorForCode(answer.ErrorCode)
+		}
+		if err == nil {
+			err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%v, not %v", err, want)
+		}
+	}
+	const allow = kmsg.ACLPermissionTypeAllow
+	grant(kmsg.ACLResourceTypeGroup, "other", kmsg.ACLOperationDescribe, allow)
+	describe(false, kerr.GroupAuthorizationFailed, 0)
+	grant(kmsg.ACLResourceTypeGroup, "g", kmsg.ACLOperationDescribe, allow)
+	describe(false, nil, 0)
+	describe(true, kerr.TopicAuthorizationFailed, 1)
+	grant(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationDescribe, allow)
+	describe(false, nil, 1)
+	describe(true, nil, 1)
+	remove(kerr.GroupAuthorizationFailed)
+	grant(kmsg.ACLResourceTypeGroup, "g", kmsg.ACLOperationDelete, allow)
+	remove(kerr.TopicAuthorizationFailed)
+	grant(kmsg.ACLResourceTypeTopic, "t", kmsg.ACLOperationRead, allow)
+	remove(nil)
+	describe(false, nil, 0)
+}
+
 func TestShareGroupOffsets(t *testing.T) {
 	disk := vfs.NewMem()
 	address, stop := start(t, disk)
 	topic := topicWith(t, address, "t", "g", 100)
 	c, ctx := client(t, address)
-	alter := func(to int64) {
-		t.Helper()
-		m := kmsg.NewPtrAlterShareGroupOffsetsRequest()
-		m.GroupID = "g"
-		asked := kmsg.NewAlterShareGroupOffsetsRequestTopic()
-		asked.Topic = "t"
-		p := kmsg.NewAlterShareGroupOffsetsRequestTopicPartition()
-		p.StartOffset = to
-		asked.Partitions = append(asked.Partitions, p)
-		m.Topics = append(m.Topics, asked)
-		answer, err := m.RequestWith(ctx, c)
-		if err != nil || answer.ErrorCode != 0 || answer.Topics[0].Partitions[0].ErrorCode != 0 {
-			t.Fatal(answer, err)
-		}
-	}
+	alter := func(to int64) { shareFrom(t, c, to) }
 	describe := func() (all []int64) {
 		t.Helper()
 		m := kmsg.NewPtrDescribeShareGroupOffsetsRequest()
