@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"weir/test/bench/report"
@@ -149,6 +150,7 @@ func (s *settings) round(sh *shape, weir, other *process) (report.Round, error) 
 		if err := interrupted.Err(); err != nil {
 			return r, err
 		}
+		syscall.Sync() // or this run pays for what the one before did not write
 		f, err := sh.load(s, p)
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", p.name, err)
