@@ -159,7 +159,7 @@ func (c *conn) metadataTopic(t *broker.TopicInfo, rights bool) kmsg.MetadataResp
 
 // sees says whether the client may know of a topic: it has some right on it.
 func (c *conn) sees(topic string) bool {
-	return c.session.MayTopic(auth.Describe, topic)
+	return catalog{c.session}.sees(topic)
 }
 
 // Kafka's operations, as bits of a set.
